@@ -1,0 +1,1 @@
+"""The command line, `messaging-client`; needs the extra `cli`."""

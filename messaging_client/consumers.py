@@ -1,0 +1,314 @@
+"""The receiving ends of the dispatcher: a bounded queue each, and the handlers that work them off."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from messaging_client.clock import end_task
+from messaging_client.events import CustomEvent, GapDetected
+from messaging_client.lags import Key, Lag, Order, Refill, can_be_read_back
+from messaging_client.models import Id, Message
+
+E = TypeVar("E")
+Wants = Callable[[Any], bool]
+
+_READ_BACK_IDS = 1000  # as many as the feed remembers: a straggler can come behind its own read-back
+
+
+class Hub(Protocol):
+    """What a consumer needs of the dispatcher."""
+
+    refill: Refill
+    order: Order
+    workers: set[asyncio.Task[None]]
+
+    def publish(self, event: Any) -> None:
+        """Put an event into the queues of those who want it."""
+        ...
+
+    def remove(self, consumer: Consumer[Any]) -> None:
+        """Deliver nothing more to this consumer."""
+        ...
+
+    def report_slow(self, consumer: Consumer[Any], event: Any) -> None:
+        """Say that a queue is full."""
+        ...
+
+    def report_error(self, consumer: Consumer[Any], event: Any, error: BaseException) -> None:
+        """Say that a handler raised."""
+        ...
+
+
+@dataclass(eq=False)
+class _Mark:
+    """A place in a queue, and in what must be read back, whose passing somebody waits for."""
+
+    position: int
+    passed: asyncio.Future[None]
+    lags: dict[Id, Key] = field(default_factory=dict)
+
+    def settle(self) -> None:
+        if not self.passed.done():
+            self.passed.set_result(None)
+
+
+class Consumer(Generic[E]):
+    """A bounded queue of events, with what must be read back.
+
+    Args:
+        hub: where it is registered.
+        label: the event type, for reports.
+        limit: events that may wait.
+        wants: a further filter, or None.
+
+    Attributes:
+        label: the event type.
+        dropped: events that were lost because the queue was full.
+    """
+
+    def __init__(self, hub: Hub, label: str, limit: int, wants: Wants | None) -> None:
+        self._hub = hub
+        self.label = label
+        self._limit = limit
+        self._wants = wants
+        self._queue: deque[E] = deque()
+        self._taken = 0
+        self._lags: dict[Id, Lag] = {}
+        self._read_back: OrderedDict[tuple[Id, Id], None] = OrderedDict()
+        self._refilling: asyncio.Future[tuple[list[Message], bool]] | None = None
+        self._marks: list[_Mark] = []
+        self._behind = False
+        self._cancelled = False
+        self.dropped = 0
+
+    @property
+    def name(self) -> str:
+        """What reports call this consumer."""
+        return "iterator"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still takes events."""
+        return not self._cancelled
+
+    @property
+    def waiting(self) -> int:
+        """How many events are in the queue."""
+        return len(self._queue)
+
+    # --- what comes in -----------------------------------------------------------------------------------------------
+
+    def offer(self, event: E) -> None:
+        """Take an event, or note that it must be read back."""
+        if self._cancelled or (self._wants is not None and not self._wants(event)):
+            return
+        if isinstance(event, Message) and self._is_seen_to(event):
+            return
+        if len(self._queue) < self._limit:
+            self._queue.append(event)
+            self._behind = False
+        else:
+            self._overflow(event)
+        self._wake()
+
+    def _is_seen_to(self, message: Message) -> bool:
+        """Whether reading back brings the message, or has brought it."""
+        if message.conversation_id is None:
+            return False
+        lag = self._lags.get(message.conversation_id) if self._lags else None
+        if lag is not None and lag.takes(message):
+            return True
+        return bool(self._read_back) and (message.conversation_id, message.id) in self._read_back
+
+    def _overflow(self, event: E) -> None:
+        if not isinstance(event, Message):
+            self._drop_oldest(event)
+        elif can_be_read_back(event):
+            assert event.conversation_id is not None
+            self._lags[event.conversation_id] = Lag(event, self._hub.order)
+        elif len(self._queue) < 2 * self._limit:
+            self._queue.append(event)
+        else:
+            self.dropped += 1
+            self._hub.publish(GapDetected(conversation_id=event.conversation_id or "", before=event.timestamp))
+        if not self._behind:
+            self._behind = True
+            self._hub.report_slow(self, event)
+
+    def _drop_oldest(self, event: E) -> None:
+        """Make room for an event; messages in the queue stay, and if there is nothing else, the event goes."""
+        self.dropped += 1
+        for index, waiting in enumerate(self._queue):
+            if not isinstance(waiting, Message):
+                del self._queue[index]
+                self._queue.append(event)
+                for mark in self._marks:
+                    if mark.position - self._taken > index:
+                        mark.position -= 1
+                return
+
+    # --- what is read back -------------------------------------------------------------------------------------------
+
+    async def _catch_up(self) -> None:
+        """Read back a page of the conversation that fell behind first."""
+        conversation_id, lag = next(iter(self._lags.items()))
+        newest = lag.newest
+        reading = asyncio.ensure_future(self._hub.refill(conversation_id, lag.start, lag.last))
+        self._refilling = reading
+        try:
+            await asyncio.wait({reading})
+        finally:
+            self._refilling = None
+            await end_task(reading)
+        if self._cancelled:
+            return
+        page, is_end = reading.result()
+        for message in lag.read(page, asked_to=newest, is_end=is_end):
+            self._remember_read_back(conversation_id, message)
+            if self._wants is None or self._wants(message):
+                self._queue.append(message)  # type: ignore[arg-type]
+        if lag.is_over:
+            del self._lags[conversation_id]
+        for mark in self._marks:
+            if conversation_id in mark.lags and lag.has_passed(mark.lags[conversation_id]):
+                del mark.lags[conversation_id]
+                mark.position = self._taken + len(self._queue)
+        if lag.has_gap:
+            self._hub.publish(
+                GapDetected(conversation_id=conversation_id, after=lag.start.timestamp, before=newest.timestamp)
+            )
+
+    def _remember_read_back(self, conversation_id: Id, message: Message) -> None:
+        self._read_back[conversation_id, message.id] = None
+        if len(self._read_back) > _READ_BACK_IDS:
+            self._read_back.popitem(last=False)
+
+    # --- who waits for it to be worked off ---------------------------------------------------------------------------
+
+    def worked_off(self) -> asyncio.Future[None] | None:
+        """Give what is done once everything offered up to now is worked off; None if it is."""
+        if self._cancelled or not (self._queue or self._lags or self._is_busy()):
+            return None
+        passed = asyncio.get_running_loop().create_future()
+        lags = {each: self._hub.order(lag.newest) for each, lag in self._lags.items()}
+        self._marks.append(_Mark(self._taken + len(self._queue), passed, lags))
+        return passed
+
+    def _is_busy(self) -> bool:
+        raise AssertionError("a subclass says whether it has an event in hand")
+
+    def _is_free(self) -> None:
+        """What was taken is worked off."""
+        if self._marks:
+            for mark in self._marks:
+                if self._taken >= mark.position and not mark.lags:
+                    mark.settle()
+            self._marks = [mark for mark in self._marks if not mark.passed.done()]
+
+    def _release(self) -> None:
+        """Nobody waits for it any more."""
+        for mark in self._marks:
+            mark.settle()
+        self._marks.clear()
+
+    # --- its end -----------------------------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        raise AssertionError("a subclass says how it wakes")
+
+    def cancel(self) -> None:
+        """Take no more events; what waits is dropped."""
+        self._cancelled = True
+        self._queue.clear()
+        self._lags.clear()
+        self._release()
+        if self._refilling is not None:
+            self._refilling.cancel()
+        self._hub.remove(self)
+
+
+class Subscription(Consumer[E]):
+    """A handler that is called with each event, one at a time and in order. A context manager that cancels on leaving.
+
+    Attributes:
+        dropped: events that were lost because the queue was full; messages are never lost.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        label: str,
+        limit: int,
+        wants: Wants | None,
+        handler: Callable[..., Awaitable[None] | None],
+    ) -> None:
+        super().__init__(hub, label, limit, wants)
+        self._handler = handler
+        self._worker: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        """The handler's name."""
+        return str(getattr(self._handler, "__qualname__", type(self._handler).__name__))
+
+    def __repr__(self) -> str:
+        return f"<Subscription {self.label} to {self.name}>"
+
+    def __enter__(self) -> Subscription[E]:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.cancel()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the handler itself, so that a decorated function can still be used."""
+        return self._handler(*args, **kwargs)
+
+    def worked_off(self) -> asyncio.Future[None] | None:
+        """Give what is done once everything offered up to now is worked off; None if it is, or the handler asks."""
+        if self._worker is not None and self._worker is asyncio.current_task():
+            return None
+        return super().worked_off()
+
+    def _is_busy(self) -> bool:
+        return self._worker is not None and not self._worker.done()
+
+    def _wake(self) -> None:
+        if not self._is_busy():
+            self._worker = asyncio.get_running_loop().create_task(self._work(), name=f"messaging_client {self.name}")
+            self._hub.workers.add(self._worker)
+            self._worker.add_done_callback(self._ended)
+
+    async def _work(self) -> None:
+        while self._queue or self._lags:
+            if self._queue:
+                self._taken += 1
+                await self._handle(self._queue.popleft())
+            else:
+                await self._catch_up()
+            self._is_free()
+
+    def _ended(self, worker: asyncio.Task[None]) -> None:
+        """The worker has nothing left to do, or was cancelled, perhaps before its first step."""
+        self._hub.workers.discard(worker)
+        if self._worker is worker:
+            self._worker = None
+            self._release()
+
+    async def _handle(self, event: E) -> None:
+        try:
+            result = self._handler(*event.args) if isinstance(event, CustomEvent) else self._handler(event)
+            if inspect.isawaitable(result):
+                await result
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            self._hub.report_error(self, event, error)
+        except Exception as error:  # noqa: BLE001 - whatever a user's handler raises, the next event comes
+            self._hub.report_error(self, event, error)

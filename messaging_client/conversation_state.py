@@ -1,0 +1,300 @@
+"""What is known of one conversation that somebody has open: one state, whoever looks at it and however many do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from messaging_client.arrivals import Arrivals
+from messaging_client.dispatch import Subscription
+from messaging_client.errors import MessagingError, NotFound
+from messaging_client.events import ConnectionChange, ConversationUpdated, TypingEvent
+from messaging_client.feed import Key
+from messaging_client.history_pages import HistoryPages
+from messaging_client.host import Host
+from messaging_client.models import ConnectionState, Conversation, Id, Message, MessageStatus, Participant
+from messaging_client.outbox import Outgoing
+from messaging_client.people import People
+from messaging_client.read_marks import ReadMarks, is_read, kept
+from messaging_client.timeline import Timeline
+from messaging_client.typing_indicator import OwnTyping, TypingUsers
+
+_REFRESH_INTERVAL = 2.0  # seconds between two reads that notices cause
+
+
+class ConversationState:
+    """The messages, people and typing of a conversation, kept up to date while it is open.
+
+    Args:
+        host: the client.
+        conversation_id: the conversation.
+        order: the order of messages.
+        reading: lets so many conversations read at a time what was not asked for by the user.
+    """
+
+    def __init__(
+        self, host: Host, conversation_id: Id, order: Callable[[Message], Key], reading: asyncio.Semaphore
+    ) -> None:
+        self._host = host
+        self._reading = reading
+        self.conversation_id = conversation_id
+        self.messages = Timeline(order, lambda message: not is_read(message) and not host.is_own(message))
+        self.people = People(host._rest, host._clock, host._config.user_cache_ttl)
+        self.pages = HistoryPages(
+            host._rest,
+            conversation_id,
+            self.messages,
+            take=self._take,
+            order=order,
+            pending=lambda: len(host._outbox.pending(conversation_id)),
+        )
+        self.marks = ReadMarks(
+            host._rest,
+            conversation_id,
+            self.messages,
+            self.pages,
+            is_own=host.is_own,
+            clock=host._clock,
+            changed=self.changed,
+        )
+        self.typing = TypingUsers(host._clock, host._config.typing_expiry, self.changed)
+        self.own_typing = OwnTyping(
+            host._clock, host._config.typing_expiry, lambda typing: host.emit_typing(conversation_id, typing)
+        )
+        self.arrivals = Arrivals()
+        self.error: MessagingError | None = None
+        self._watchers: list[Callable[[], None]] = []
+        self._stops: list[Callable[[], None]] = []
+        self._opening: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._refreshing: asyncio.Task[None] | None = None
+        self._naming: asyncio.Task[None] | None = None
+        self._is_stale = False
+        self._stored: dict[str, bool] = {}  # pending messages seen stored: by their key, or by their content only
+        self._loads = 0
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Become live, once, however many open it at a time; loads the newest page.
+
+        Raises:
+            MessagingError: it cannot be read.
+        """
+        if self._opening is None:
+            self._opening = asyncio.get_running_loop().create_task(self._open())
+        await asyncio.shield(self._opening)
+
+    async def _open(self) -> None:
+        host, target = self._host, self.conversation_id
+        self._stops.append(host._feed.watch(target, self._message))
+        self._stops.append(host._outbox.listen(target, self._outgoing))
+        subscriptions: tuple[Subscription[Any], ...] = (
+            host._dispatcher.subscribe(TypingEvent, self._typing, conversation_id=target),
+            host._dispatcher.subscribe(ConversationUpdated, self._updated, conversation_id=target),
+        )
+        self._stops.extend(each.cancel for each in subscriptions)
+        await host.hold_room(target, self)
+        for outgoing in host._outbox.pending(target):
+            self._outgoing(outgoing)
+        await self.refresh()
+        self._run(self._load_context())
+
+    async def aclose(self) -> None:
+        """Be live no more; the room is left unless somebody else holds it."""
+        for stop in self._stops:
+            stop()
+        self._stops.clear()
+        tasks: set[asyncio.Task[Any]] = {task for task in (*self._tasks, self._opening) if task is not None}
+        tasks.discard(asyncio.current_task())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        await self.own_typing.aclose()
+        await self.typing.aclose()
+        await self._host.release_room(self.conversation_id, self)
+
+    # --- what is known -----------------------------------------------------------------------------------------------
+
+    @property
+    def loading(self) -> bool:
+        """Whether the conversation is being read because somebody asked for it."""
+        return self._loads > 0
+
+    @property
+    def typing_users(self) -> tuple[Participant, ...]:
+        """The others who type now, with names as far as they are known."""
+        return tuple(map(self.people.named_person, self.typing.present))
+
+    def suppose(self, conversation: Conversation) -> None:
+        """Take what is known of the conversation already, for servers that give messages alone."""
+        self.pages.conversation = self.pages.conversation or conversation
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    async def refresh(self) -> None:
+        """Read the newest page again, with conversation and participants.
+
+        Raises:
+            MessagingError: it cannot be read; the error is kept in `error` too.
+        """
+        self._loads += 1
+        self.changed()
+        try:
+            await self._load()
+        finally:
+            self._loads -= 1
+            self.changed()
+
+    async def load_older(self) -> int:
+        """Read the page before the oldest message here; gives how many messages came."""
+        added = await self.pages.load_older()
+        self.changed()
+        return added
+
+    async def _load(self) -> None:
+        try:
+            await self.pages.load_newest()
+            await self._load_people()
+        except MessagingError as error:
+            self.error = error
+            raise
+        self.error = None
+
+    async def _load_people(self) -> None:
+        conversation = self.pages.conversation
+        people = conversation.participants if conversation is not None else ()
+        if len(people) < 2:
+            with suppress(NotFound):  # a server without this route
+                found = await self._host._rest.participants(self.conversation_id, timeout=None, refresh=False)
+                people = found or people
+        if self.people.replace(people):
+            self._name_messages()
+        if self.people.wants_names and (self._naming is None or self._naming.done()):
+            self._naming = self._run(self._find_names())
+
+    async def _find_names(self) -> None:
+        if await self.people.find_names():
+            self._name_messages()
+            self.changed()
+
+    def _name_messages(self) -> None:
+        for message in self.messages:
+            if not message.sender.is_named:
+                self.messages.put(self.people.named(message))
+
+    async def _load_context(self) -> None:
+        """What the conversation is about stands in the history of its context only."""
+        conversation = self.pages.conversation
+        if self.pages.context is not None or conversation is None or conversation.context_id is None:
+            return
+        kind, number = conversation.context_type, conversation.context_id
+        with suppress(MessagingError):  # it is there to be shown; the conversation is whole without it
+            history = await self._host._rest.history(kind, number, 1, 1, timeout=None, refresh=False)
+            if self.pages.context is None and history.context is not None:
+                self.pages.context = history.context
+                self.changed()
+
+    def stale(self) -> None:
+        """Something changed on the server, perhaps a read mark: read again, but not all the time."""
+        if self._refreshing is None:
+            self._refreshing = self._run(self._refresh_sparingly())
+        else:
+            self._is_stale = True
+
+    async def _refresh_sparingly(self) -> None:
+        try:
+            while True:
+                self._is_stale = False
+                async with self._reading:
+                    with suppress(MessagingError):  # it is in `error`; the next notice, or connection, reads again
+                        await self._load()
+                self.changed()
+                await self._host._clock.sleep(_REFRESH_INTERVAL)
+                if not self._is_stale:
+                    return
+        finally:
+            self._refreshing = None
+
+    # --- what comes in -----------------------------------------------------------------------------------------------
+
+    def connection_changed(self, change: ConnectionChange) -> None:
+        """The connection moved; what changed in the meantime, other than new messages, is read again."""
+        if change.state is ConnectionState.CONNECTED:
+            self.stale()
+        self.changed()
+
+    def _updated(self, _event: ConversationUpdated) -> None:
+        self.stale()
+
+    def _message(self, message: Message, is_new: bool) -> None:
+        if self._take(message, is_new=is_new):
+            self.changed()
+        if is_new:
+            self.arrivals.add(self.messages.get(message.id) or message)
+            self.typing.stopped(message.sender)
+
+    def _take(self, message: Message, *, is_new: bool = False) -> bool:
+        """Put a message of the server in its place; gives whether anything changed."""
+        message = self.people.named(message)
+        known = self.messages.get(message.id)
+        settled = self._host.is_own(message) and self._settle_pending(message, is_new=is_new)
+        return self.messages.put(message if known is None else kept(known, message)) or settled
+
+    def _settle_pending(self, message: Message, *, is_new: bool) -> bool:
+        """Take out the pending self of a message: by its key, else the oldest being sent with the same content."""
+        pending = self._host._outbox.pending(self.conversation_id)
+        for outgoing in pending:
+            same_key = outgoing.client_message_id == message.client_message_id
+            alike = is_new and message.client_message_id is None and _is_first_like(outgoing, message, pending)
+            if same_key or alike:
+                self._stored[outgoing.client_message_id] = same_key
+                return self.messages.remove(outgoing.pending.id)
+        return False
+
+    def _outgoing(self, outgoing: Outgoing) -> None:
+        """A message on its way has changed."""
+        key = outgoing.client_message_id
+        if not self._host._outbox.is_pending(key):
+            self._stored.pop(key, None)
+            self.messages.remove(outgoing.pending.id)
+            if outgoing.confirmed is not None:
+                self._take(outgoing.confirmed)
+        elif (by_key := self._stored.get(key)) is None or not (
+            by_key or outgoing.pending.status is MessageStatus.SENDING
+        ):
+            self.messages.put(self.people.named(outgoing.pending))
+        self.changed()
+
+    def _typing(self, event: TypingEvent) -> None:
+        person = self.people.typist(event)
+        user = self._host.current_user
+        if person is not None and not person.is_same_person(user):
+            self.typing.hear(person, event)
+
+    # --- watching ----------------------------------------------------------------------------------------------------
+
+    def watch(self, watcher: Callable[[], None]) -> Callable[[], None]:
+        """Call `watcher` at every change; returns what ends it."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher) if watcher in self._watchers else None
+
+    def changed(self) -> None:
+        """Tell that something changed."""
+        for watcher in tuple(self._watchers):
+            watcher()
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _is_first_like(outgoing: Outgoing, message: Message, pending: tuple[Outgoing, ...]) -> bool:
+    """Whether this is the oldest message being sent with the same content."""
+    alike = (each for each in pending if each.pending.status is MessageStatus.SENDING)
+    return next((each for each in alike if each.pending.content == message.content), None) is outgoing

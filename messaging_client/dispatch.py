@@ -1,0 +1,228 @@
+"""Delivery to users: in order, each subscription by itself, none able to hold up another or the connection.
+
+Every subscription has one bounded queue. A worker runs only while something waits in it, so an idle client has no tasks
+for them. When a queue is full, events drop the oldest and count it; messages are never dropped: the subscription notes
+from where it must catch up, and reads them back from the server once it has drained.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import weakref
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+
+from messaging_client.consumers import Consumer, Subscription
+from messaging_client.events import CustomEvent, HandlerError, SlowConsumer
+from messaging_client.lags import Order, Refill
+from messaging_client.models import Id, Message
+from messaging_client.streams import EventStream
+
+_log = logging.getLogger("messaging_client.dispatch")
+
+E = TypeVar("E")
+Handler = Callable[[E], Awaitable[None] | None]
+Place = dict[Consumer[Any], None]
+Table = dict[Any, Place]
+
+_REPORTS = (SlowConsumer, HandlerError)
+_NOBODY: Place = {}
+
+
+class Tap(Protocol):
+    """Somebody who looks at every event as it comes, without a queue."""
+
+    def offer(self, event: Any) -> None:
+        """Look at an event."""
+        ...
+
+    def closed(self) -> None:
+        """No event comes any more."""
+        ...
+
+
+class Dispatcher:
+    """Who gets which event.
+
+    Args:
+        queue_size: events that may wait for one subscription.
+        refill: how a subscription that fell behind reads messages back.
+        order: the order of messages within a conversation.
+
+    Attributes:
+        taps: those who look at every event; forgotten when nobody else holds them.
+        workers: the tasks that run handlers.
+        handler_errors: how many exceptions came out of handlers.
+    """
+
+    def __init__(self, queue_size: int, *, refill: Refill, order: Order) -> None:
+        self._queue_size = queue_size
+        self._everywhere: Table = {}
+        self._in_conversation: Table = {}
+        self._custom: Table = {}
+        self._places: dict[Consumer[Any], list[tuple[Table, Any]]] = {}
+        self._closed = False
+        self.refill = refill
+        self.order = order
+        self.taps: weakref.WeakSet[Tap] = weakref.WeakSet()
+        self.workers: set[asyncio.Task[None]] = set()
+        self.handler_errors = 0
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no event comes any more."""
+        return self._closed
+
+    # --- who listens -------------------------------------------------------------------------------------------------
+
+    def subscribe(
+        self,
+        event_type: type[E],
+        handler: Handler[E],
+        *,
+        conversation_id: Id | None = None,
+        wants: Callable[[E], bool] | None = None,
+    ) -> Subscription[E]:
+        """Call `handler` with each event of that type, of one conversation if given, that `wants` lets through."""
+        subscription: Subscription[E] = Subscription(self, event_type.__name__, self._queue_size, wants, handler)
+        self._register(subscription, (event_type,), conversation_id)
+        return subscription
+
+    def subscribe_custom(self, name: str, handler: Callable[..., Awaitable[None] | None]) -> Subscription[CustomEvent]:
+        """Call `handler` with the arguments of each event of that name."""
+        subscription: Subscription[CustomEvent] = Subscription(self, name, self._queue_size, None, handler)
+        self._add(subscription, self._custom, name)
+        return subscription
+
+    def stream(
+        self,
+        event_types: tuple[type[E], ...],
+        *,
+        conversation_id: Id | None = None,
+        wants: Callable[[E], bool] | None = None,
+    ) -> EventStream[E]:
+        """Collect events of these types from now on, for `async for`."""
+        label = " | ".join(each.__name__ for each in event_types)
+        stream: EventStream[E] = EventStream(self, label, self._queue_size, wants)
+        self.attach(stream, event_types, conversation_id)
+        return stream
+
+    def attach(self, stream: EventStream[E], event_types: tuple[type, ...], conversation_id: Id | None) -> None:
+        """Let an iterator collect events of these types; it is let go when nobody else holds it."""
+        self._register(stream.queue, event_types, conversation_id)
+
+    def _register(self, consumer: Consumer[Any], types: tuple[type, ...], conversation_id: Id | None) -> None:
+        for each in dict.fromkeys(types):
+            if conversation_id is None:
+                self._add(consumer, self._everywhere, each)
+            else:
+                self._add(consumer, self._in_conversation, (each, conversation_id))
+
+    def _add(self, consumer: Consumer[Any], table: Table, key: Any) -> None:
+        if self._closed:
+            consumer.cancel()
+            return
+        table.setdefault(key, {})[consumer] = None
+        self._places.setdefault(consumer, []).append((table, key))
+
+    def remove(self, consumer: Consumer[Any]) -> None:
+        """Deliver nothing more to this consumer."""
+        for table, key in self._places.pop(consumer, ()):
+            place = table[key]
+            del place[consumer]
+            if not place:
+                del table[key]
+
+    def listens_to(self, name: str) -> bool:
+        """Whether somebody subscribed to a custom event of that name."""
+        return name in self._custom
+
+    # --- what comes --------------------------------------------------------------------------------------------------
+
+    def publish(self, event: Any) -> None:
+        """Put an event into the queues of those who want it; never waits."""
+        if self.taps:
+            for tap in tuple(self.taps):
+                tap.offer(event)
+        kind = type(event)
+        if isinstance(event, CustomEvent):
+            for consumer in tuple(self._custom.get(event.name, _NOBODY)):
+                consumer.offer(event)
+        for consumer in tuple(self._everywhere.get(kind, _NOBODY)):
+            consumer.offer(event)
+        if self._in_conversation:
+            conversation_id = getattr(event, "conversation_id", None)
+            if conversation_id is not None:
+                for consumer in tuple(self._in_conversation.get((kind, conversation_id), _NOBODY)):
+                    consumer.offer(event)
+
+    def report_slow(self, consumer: Consumer[Any], event: Any) -> None:
+        """Say that a queue is full, once until it has room again."""
+        _log.warning("slow consumer: the queue of %s for %s is full", consumer.name, consumer.label)
+        if not isinstance(event, _REPORTS):
+            self.publish(SlowConsumer(subscription=consumer.label, handler=consumer.name, dropped=consumer.dropped))
+
+    def report_error(self, consumer: Consumer[Any], event: Any, error: BaseException) -> None:
+        """Say that a handler raised; the text of the exception may hold content and stays out of the log."""
+        self.handler_errors += 1
+        _log.error("handler %s raised %s", consumer.name, type(error).__name__)
+        if not isinstance(event, _REPORTS):
+            self.publish(HandlerError(handler=consumer.name, event=event, error=error))
+
+    # --- what waits --------------------------------------------------------------------------------------------------
+
+    def queued(self) -> int:
+        """How many events wait in all queues."""
+        return sum(consumer.waiting for consumer in self._places)
+
+    async def handled(self) -> None:
+        """Return once everybody who listens to messages has worked off what was offered before this call.
+
+        A handler has when it has returned or raised, an iterator when it was asked for the next event; read-backs are
+        included. Who is cancelled meanwhile counts as done. The handler that calls this is not waited for; whoever
+        calls it from within an `async for` over messages waits for ever.
+        """
+        waits = {
+            passed
+            for consumer, places in tuple(self._places.items())
+            if any(_is_for_messages(key) for _, key in places) and (passed := consumer.worked_off()) is not None
+        }
+        if waits:
+            await asyncio.wait(waits)
+
+    async def drain(self, timeout: float) -> int:
+        """Let handlers finish what waits, at most `timeout` real seconds; then cancel them.
+
+        The handler that calls this is not waited for.
+
+        Returns:
+            How many were cancelled.
+        """
+        mine = asyncio.current_task()
+        deadline = asyncio.get_running_loop().time() + timeout
+        while others := {task for task in self.workers if task is not mine}:
+            remaining = deadline - asyncio.get_running_loop().time()
+            if remaining <= 0:
+                break
+            await asyncio.wait(others, timeout=remaining)
+        for task in others:
+            task.cancel()
+        if others:
+            await asyncio.wait(others)
+        return len(others)
+
+    def close(self) -> None:
+        """End every subscription and every iteration, also those that are begun from now on."""
+        self._closed = True
+        for consumer in tuple(self._places):
+            consumer.cancel()
+        for tap in tuple(self.taps):
+            tap.closed()
+
+
+def _is_for_messages(key: Any) -> bool:
+    return key is Message or (isinstance(key, tuple) and key[0] is Message)
+
+
+__all__ = ["Dispatcher", "EventStream", "Handler", "Subscription", "Tap"]

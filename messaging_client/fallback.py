@@ -1,0 +1,137 @@
+"""Messages over HTTP while the socket is down: the list first, then the conversations that it shows changed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from messaging_client.clock import Clock
+from messaging_client.config import MessagingConfig
+from messaging_client.errors import AuthenticationError, MessagingError
+from messaging_client.feed import Feed, Thread
+from messaging_client.models import Conversation, Id
+from messaging_client.recovery import REFUSED, Recovery
+
+_log = logging.getLogger("messaging_client.fallback")
+
+_JITTER = 0.2  # part of the interval that is left to chance, downwards, so that a poll comes within one interval
+_SLOWEST = 6  # intervals between two polls at most, while the server fails
+
+Signature = tuple[Any, ...]
+
+
+class Fallback:
+    """Polls while there is no connection.
+
+    Args:
+        conversations: iterates over the conversations of the user, past any cache.
+        on_listed: told of every conversation of the list, and whether it has changed since the last poll.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        recovery: Recovery,
+        config: MessagingConfig,
+        *,
+        clock: Clock,
+        random: random.Random,
+        conversations: Callable[[], AsyncIterator[Conversation]],
+        on_listed: Callable[[Conversation, bool], Awaitable[None]],
+    ) -> None:
+        self._feed = feed
+        self._recovery = recovery
+        self._config = config
+        self._clock = clock
+        self._random = random
+        self._conversations = conversations
+        self._on_listed = on_listed
+        self._task: asyncio.Task[None] | None = None
+        self._signatures: dict[Id, Signature] = {}
+        self.polls = 0
+
+    @property
+    def is_active(self) -> bool:
+        """Whether messages are fetched over HTTP at present."""
+        return self._task is not None
+
+    def start(self) -> None:
+        """Poll from now on; nothing happens if it does already."""
+        if self._task is None:
+            self._signatures.clear()
+            self._task = asyncio.get_running_loop().create_task(self._poll_for_ever(), name="messaging_client polling")
+
+    def stop(self) -> asyncio.Task[None] | None:
+        """Poll no more.
+
+        Returns:
+            The task that is ending, or None.
+        """
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+        return task
+
+    async def _poll_for_ever(self) -> None:
+        failures = 0
+        while True:
+            interval = self._config.fallback_poll_interval * min(2**failures, _SLOWEST)
+            await self._clock.sleep(interval * (1 - _JITTER * self._random.random()))
+            failures = 0 if await self.poll() else failures + 1
+            self.polls += 1
+
+    async def poll(self) -> bool:
+        """Poll once.
+
+        Returns:
+            Whether the server does what it should: one that gives conversations but no list of them does.
+        """
+        listed: dict[Id, Signature] = {}
+        is_listed = True
+        try:
+            async for conversation in self._conversations():
+                signature = _signature(conversation)
+                listed[conversation.id] = signature
+                known = self._signatures.get(conversation.id)
+                await self._on_listed(conversation, known is not None and known != signature)
+        except AuthenticationError:
+            _log.warning("polling: the token was refused")
+            return False
+        except MessagingError as error:
+            _log.info("polling: the list could not be read (%s); reading what is joined", type(error).__name__)
+            listed.clear()
+            is_listed = False
+        due = self._due(listed)
+        return await self._read(due, listed) and (is_listed or bool(due))
+
+    def _due(self, listed: dict[Id, Signature]) -> list[Thread]:
+        """The conversations that the list shows changed, or of which it says nothing."""
+        return [
+            thread
+            for conversation_id, thread in self._feed.threads.items()
+            if thread.proven is None
+            or not any(listed.get(conversation_id, ()))
+            or self._signatures.get(conversation_id) != listed[conversation_id]
+        ]
+
+    async def _read(self, due: list[Thread], listed: dict[Id, Signature]) -> bool:
+        results = await asyncio.gather(*(self._recovery.read_back(thread) for thread in due))
+        unread = [thread for thread, complete in zip(due, results, strict=True) if not complete]
+        # A conversation that could not be read is due again with the next poll.
+        due_again = {thread.conversation_id for thread in unread}
+        self._signatures = {each: signature for each, signature in listed.items() if each not in due_again}
+        # One that this user may not read is no failure of the server.
+        return all(thread.failures == REFUSED for thread in unread)
+
+
+def _signature(conversation: Conversation) -> Signature:
+    """What changes with every message of a conversation; all None where the list does not tell."""
+    last = conversation.last_message
+    return (
+        conversation.last_activity,
+        last.timestamp if last is not None else None,
+        hash(last.content) if last is not None else None,
+    )

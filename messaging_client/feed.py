@@ -1,0 +1,340 @@
+"""The one door for messages, from whichever way they came: each is told once, in order, and a late one is marked.
+
+A conversation that is followed has a point up to which it is proven: everything before it has been told. The point
+moves by complete REST reads only, never by a live message, which proves nothing about those before it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from messaging_client.models import Id, Message
+
+Key = tuple[Any, ...]
+"""Place of a message within its conversation; the first element is its time."""
+Watcher = Callable[[Message, bool], None]
+"""Told of every message that comes in, and whether it is new; a repeated one may bring a new status."""
+
+RECENT_IDS = 1000
+"""Ids kept from before the `OVERLAP`; an older message is recognised by its time."""
+
+UNFOLLOWED_IDS = 10_000
+"""Ids kept, over all conversations that are not followed."""
+
+OVERLAP = timedelta(seconds=1)
+"""How far before the proven point a read begins: what is stored at the same time becomes visible in any order."""
+
+_TEMPORARY = "temp_"  # ids of messages that a sender relayed before the server had given them one
+
+
+@dataclass(frozen=True)
+class Point:
+    """Up to where a conversation is proven complete. Server times and ids only, never the local clock.
+
+    Attributes:
+        timestamp: time of the newest proven message, UTC; None for the start of the conversation.
+        key: its order key, or None.
+        newest_id: its id, or None.
+        ids: the proven messages of the `OVERLAP` before it with their times, and those of the newest read that carry
+            none.
+    """
+
+    timestamp: datetime | None = None
+    key: Key | None = None
+    newest_id: Id | None = None
+    ids: Mapping[Id, datetime | None] = field(default_factory=dict)
+
+
+@dataclass
+class Thread:
+    """What is known of one conversation that is followed.
+
+    Attributes:
+        proven: None until the first complete read.
+        recent: ids told or known with their order keys (None without a time), oldest first: those since the proven
+            point, and `RECENT_IDS` more.
+        horizon: everything up to this order key was told or is history, and its ids are forgotten; None for nothing.
+        newest: order key of the newest message that was told.
+        held: live messages that wait while what was missed is read; None while nothing is held.
+        overflowed: more came than can be held, so that the stretch must be read again.
+        on_held: called when a live message was held; None unless the conversation settles after a join.
+        is_sure: the room is joined for certain; False while it is not known.
+        is_settled: a complete read began when it was.
+        has_traffic: a live message came since the last complete read began.
+        failures: reads in a row that failed.
+        gap_told: a gap was announced and nothing has been read since.
+        live: how many live messages came.
+        last_live: monotonic seconds when one came last.
+    """
+
+    conversation_id: Id
+    proven: Point | None = None
+    recent: dict[Id, Key | None] = field(default_factory=dict)
+    horizon: Key | None = None
+    newest: Key | None = None
+    held: list[Message] | None = None
+    overflowed: bool = False
+    on_held: Callable[[], None] | None = None
+    is_sure: bool = False
+    is_settled: bool = False
+    has_traffic: bool = False
+    failures: int = 0
+    gap_told: bool = False
+    live: int = 0
+    last_live: float = float("-inf")
+
+    def since_proven(self) -> tuple[Id, ...]:
+        """The latest `RECENT_IDS` ids that were told since the proven point."""
+        bound = self.proven.key if self.proven is not None else None
+        latest = islice(reversed(self.recent.items()), RECENT_IDS)
+        return tuple(each for each, key in latest if key is not None and (bound is None or key > bound))[::-1]
+
+
+class Feed:
+    """Recognises what was told already, orders what was read, and tells the rest.
+
+    Args:
+        publish: tells a message to subscribers.
+        order: the order of messages within a conversation.
+        hold_limit: live messages that a conversation may hold while it is read back.
+        monotonic: seconds, never going back.
+        on_progress: told of a conversation whose point, or what was told since, has changed.
+    """
+
+    def __init__(
+        self,
+        publish: Callable[[Message], None],
+        *,
+        order: Callable[[Message], Key],
+        hold_limit: int,
+        monotonic: Callable[[], float],
+        on_progress: Callable[[Thread], None],
+    ) -> None:
+        self._publish = publish
+        self._order = order
+        self._hold_limit = hold_limit
+        self._monotonic = monotonic
+        self._on_progress = on_progress
+        self._watchers: dict[Id, list[Watcher]] = {}
+        self._unfollowed: OrderedDict[Id, None] = OrderedDict()
+        self.threads: dict[Id, Thread] = {}
+        self.duplicates = 0
+        self.told = 0
+
+    # --- who follows and watches -------------------------------------------------------------------------------------
+
+    def follow(self, conversation_id: Id) -> Thread:
+        """Begin to keep track of a conversation."""
+        return self.threads.setdefault(conversation_id, Thread(conversation_id))
+
+    def unfollow(self, conversation_id: Id) -> None:
+        """Keep track no more; what was told lately is still recognised."""
+        thread = self.threads.pop(conversation_id, None)
+        if thread is not None:
+            self.release(thread)
+            for message_id in thread.recent:
+                self._remember_unfollowed(message_id)
+
+    def watch(self, conversation_id: Id, watcher: Watcher) -> Callable[[], None]:
+        """Tell `watcher` of every message of a conversation; returns what ends it."""
+        place = self._watchers.setdefault(conversation_id, [])
+        place.append(watcher)
+
+        def stop() -> None:
+            if watcher in place:
+                place.remove(watcher)
+            if not place and self._watchers.get(conversation_id) is place:
+                del self._watchers[conversation_id]
+
+        return stop
+
+    # --- what comes by itself ----------------------------------------------------------------------------------------
+
+    def live(self, message: Message) -> None:
+        """A message came by itself: a broadcast, a relay, or the answer to a send."""
+        thread = self.threads.get(message.conversation_id) if message.conversation_id is not None else None
+        if thread is None:
+            self._tell_unfollowed(message)
+            return
+        thread.has_traffic = True
+        thread.live += 1
+        thread.last_live = self._monotonic()
+        if thread.held is None:
+            if self._tell(thread, message):
+                self._on_progress(thread)
+            return
+        if len(thread.held) < self._hold_limit:
+            thread.held.append(message)
+        else:
+            thread.overflowed = True
+        if thread.on_held is not None:
+            thread.on_held()
+
+    def hold(self, thread: Thread) -> None:
+        """From now on live messages of this conversation wait."""
+        if thread.held is None:
+            thread.held = []
+
+    def tell_held(self, thread: Thread, count: int) -> None:
+        """Tell the first `count` that wait, in order; the others wait on."""
+        if thread.held:
+            due, thread.held = thread.held[:count], thread.held[count:]
+            for message in sorted(due, key=self._order):
+                self._tell(thread, message)
+            self._on_progress(thread)
+
+    def release(self, thread: Thread) -> None:
+        """Tell all that wait, in order; live messages go through again."""
+        self.tell_held(thread, len(thread.held or ()))
+        thread.held = None
+
+    # --- what was read -----------------------------------------------------------------------------------------------
+
+    def start_from(self, thread: Thread, messages: Sequence[Message]) -> None:
+        """Take the newest page as the beginning: what stands in it is history, and is not told.
+
+        What came live meanwhile is no history: it waits, and is told on `release`.
+        """
+        held = thread.held or []
+        live_ids = {message.id for message in held}
+        history = [message for message in messages if message.id not in live_ids]
+        if thread.overflowed and held:
+            first = min(map(self._order, held))
+            history = [message for message in history if self._order(message) < first]
+        for message in history:
+            self._remember(thread, message)
+            self._watched(message, is_new=False)
+        self._prove(thread, history)
+        oldest = min((self._order(each) for each in history if not each.timestamp_is_receipt), default=None)
+        self._forget_up_to(thread, oldest)
+
+    def start_at(self, thread: Thread, point: Point, seen: Iterable[Id]) -> None:
+        """Take a point of an earlier process as the beginning: everything after it is new, except what was seen."""
+        thread.proven = point
+        thread.newest = point.key
+        if point.timestamp is not None:
+            thread.horizon = (overlapping(point.timestamp),)
+        thread.recent = dict.fromkeys(point.ids, point.key)
+        thread.recent.update(dict.fromkeys(seen, (*(point.key or ()), "seen")))  # a key behind that of the point
+
+    def found(self, thread: Thread, messages: Iterable[Message]) -> int:
+        """A complete read from the proven point on: tell what is new, and move the point.
+
+        Returns:
+            How many messages were new.
+        """
+        ordered = sorted(messages, key=self._order)
+        new = sum(self._tell(thread, message) for message in ordered)
+        self._prove(thread, ordered)
+        return new
+
+    def _prove(self, thread: Thread, ordered: Sequence[Message]) -> None:
+        point = thread.proven or Point()
+        timed = [message for message in ordered if not message.timestamp_is_receipt]
+        untimed: dict[Id, datetime | None] = dict.fromkeys(
+            message.id for message in ordered if message.timestamp_is_receipt
+        )
+        newest = max(timed, key=self._order, default=None)
+        if newest is not None and (point.key is None or self._order(newest) >= point.key):
+            bound = overlapping(newest.timestamp)
+            kept = {each: moment for each, moment in point.ids.items() if moment is not None and moment > bound}
+            near = {message.id: message.timestamp for message in timed if message.timestamp > bound}
+            point = Point(newest.timestamp, self._order(newest), newest.id, {**kept, **near, **untimed})
+        elif untimed:
+            point = replace(point, ids=untimed)
+        thread.proven = point
+        self._trim(thread)
+        self._on_progress(thread)
+
+    # --- once each ---------------------------------------------------------------------------------------------------
+
+    def _tell(self, thread: Thread, message: Message) -> bool:
+        if self._is_known(thread, message):
+            self.duplicates += 1
+            self._watched(message, is_new=False)
+            return False
+        self._remember(thread, message)
+        key = self._order(message)
+        if thread.newest is not None and key < thread.newest:
+            message = message.model_copy(update={"late": True})
+        else:
+            thread.newest = key
+        self._watched(message, is_new=True)
+        self.told += 1
+        self._publish(message)
+        return True
+
+    def _is_known(self, thread: Thread, message: Message) -> bool:
+        if message.id in thread.recent or message.id in self._unfollowed:
+            return True
+        if thread.horizon is not None and not message.timestamp_is_receipt and self._order(message) <= thread.horizon:
+            return True
+        return self._came_as_temporary(thread, message)
+
+    def _came_as_temporary(self, thread: Thread, message: Message) -> bool:
+        """Whether its sender relayed it under a temporary id before the server had stored it."""
+        if message.client_message_id is None or _TEMPORARY + message.client_message_id not in thread.recent:
+            return False
+        self._remember(thread, message)
+        return True
+
+    def _tell_unfollowed(self, message: Message) -> None:
+        known = message.id in self._unfollowed
+        if not known and message.conversation_id is None:
+            known = any(message.id in thread.recent for thread in self.threads.values())
+        if known:
+            self.duplicates += 1
+        else:
+            self._remember_unfollowed(message.id)
+            self.told += 1
+        self._watched(message, is_new=not known)
+        if not known:
+            self._publish(message)
+
+    def _watched(self, message: Message, *, is_new: bool) -> None:
+        if message.conversation_id is not None:
+            for watcher in tuple(self._watchers.get(message.conversation_id, ())):
+                watcher(message, is_new)
+
+    def _remember_unfollowed(self, message_id: Id) -> None:
+        self._unfollowed[message_id] = None
+        if len(self._unfollowed) > UNFOLLOWED_IDS:
+            self._unfollowed.popitem(last=False)
+
+    def _remember(self, thread: Thread, message: Message) -> None:
+        if message.id not in thread.recent:
+            thread.recent[message.id] = None if message.timestamp_is_receipt else self._order(message)
+
+    def _trim(self, thread: Thread) -> None:
+        """Forget ids, the oldest first, down to `RECENT_IDS`; not those that wait, nor those that are read again."""
+        point = thread.proven
+        bound = overlapping(point.timestamp) if point is not None and point.timestamp is not None else None
+        excess = len(thread.recent) - RECENT_IDS
+        if excess <= 0:
+            return
+        waiting = {message.id for message in thread.held or ()}
+        for message_id, key in list(islice(thread.recent.items(), excess)):
+            if message_id not in waiting and (key is None or (bound is not None and key[0] <= bound)):
+                del thread.recent[message_id]
+                self._forget_up_to(thread, key)
+
+    def _forget_up_to(self, thread: Thread, key: Key | None) -> None:
+        """Move the horizon, but not into the overlap, where a message that was never seen can still turn up."""
+        point = thread.proven
+        if key is None or point is None or point.timestamp is None or key[0] > overlapping(point.timestamp):
+            return
+        if thread.horizon is None or key > thread.horizon:
+            thread.horizon = key
+
+
+def overlapping(moment: datetime) -> datetime:
+    """The moment from which a read that goes on at `moment` begins."""
+    try:
+        return moment - OVERLAP
+    except OverflowError:  # the first second of the year 1
+        return moment

@@ -1,0 +1,108 @@
+"""What the socket brings: made canonical, then to the feed, the cache and the subscribers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from messaging_client.cache import LISTS, ReadCache, messages_of, people_of
+from messaging_client.clock import Clock
+from messaging_client.dispatch import Dispatcher
+from messaging_client.events import ConversationUpdated, CustomEvent, InvalidPayload, Notification
+from messaging_client.feed import Feed
+from messaging_client.models import Id, Message
+from messaging_client.recovery import Recovery
+from messaging_client.transport.packets import INVALID_FRAME
+from messaging_client.wire import events as names
+from messaging_client.wire.errors import PayloadError
+
+_log = logging.getLogger("messaging_client.intake")
+
+
+class Intake:
+    """Takes the events of the connection, one after the other.
+
+    Args:
+        publish: tells an event to subscribers and expectations.
+        on_conversation: told of every conversation that a notice names.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        feed: Feed,
+        recovery: Recovery,
+        read_cache: ReadCache,
+        *,
+        clock: Clock,
+        publish: Callable[[Any], None],
+        on_conversation: Callable[[Id], None],
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._feed = feed
+        self._recovery = recovery
+        self._cache = read_cache
+        self._clock = clock
+        self._publish = publish
+        self._on_conversation = on_conversation
+        self.invalid = 0
+
+    def take(self, name: str, args: tuple[Any, ...]) -> None:
+        """Take one event of the socket; never raises."""
+        if name == INVALID_FRAME:
+            self.report(InvalidPayload(source="frame", reason=str(args[0]), raw=args[1]))
+            return
+        if self._dispatcher.listens_to(name):
+            self._publish(CustomEvent(name=name, args=args))
+        try:
+            event = names.event_from_wire(name, args, received_at=self._clock.now())
+        except PayloadError as fault:
+            self.report(InvalidPayload(source=name, reason=fault.reason, raw=fault.raw))
+            return
+        if isinstance(event, Message):
+            self.message(event)
+            return
+        if isinstance(event, CustomEvent):
+            # Those who asked for it by name have it already.
+            if not self._dispatcher.listens_to(name):
+                self._publish(event)
+            return
+        if isinstance(event, ConversationUpdated | Notification):
+            self.noticed(event)
+        else:
+            self._publish(event)
+
+    def message(self, message: Message) -> None:
+        """Take a message, from the socket or from the answer to a send."""
+        if message.conversation_id is not None:
+            self._cache.invalidate(messages_of(message.conversation_id), LISTS)
+        self._feed.live(message)
+
+    def report(self, fault: InvalidPayload) -> None:
+        """Tell of a payload that cannot be read; the log has the reason, never the payload."""
+        self.invalid += 1
+        _log.warning("invalid payload from %s: %s", fault.source, fault.reason)
+        self._publish(fault)
+
+    def noticed(self, event: ConversationUpdated | Notification) -> None:
+        """Take a notice of the server: what was kept is forgotten, and what it speaks of is looked at."""
+        self.changed(event)
+        if event.conversation_id is not None:
+            self._recovery.touch(event.conversation_id, is_message=is_new_message(event))
+            self._on_conversation(event.conversation_id)
+
+    def changed(self, event: ConversationUpdated | Notification) -> None:
+        """A conversation has changed: what was kept of it is forgotten, and subscribers are told."""
+        if event.conversation_id is not None and isinstance(event, ConversationUpdated):
+            self._cache.invalidate(messages_of(event.conversation_id), people_of(event.conversation_id), LISTS)
+        elif event.conversation_id is not None and is_new_message(event):
+            self._cache.invalidate(messages_of(event.conversation_id), LISTS)
+        elif event.conversation_id is not None:
+            self._cache.invalidate(LISTS)
+        self._publish(event)
+
+
+def is_new_message(event: ConversationUpdated | Notification) -> bool:
+    """Whether a notice speaks of a new message."""
+    return isinstance(event, Notification) and event.type == names.NEW_MESSAGE

@@ -1,0 +1,243 @@
+"""What users ask the server for over REST, one line of work each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from messaging_client import arguments as check
+from messaging_client.asking import Person
+from messaging_client.models import (
+    Conversation,
+    History,
+    Id,
+    Message,
+    Page,
+    Participant,
+    UserType,
+)
+from messaging_client.rest import RestOperations
+from messaging_client.send_operations import SendOperations
+
+
+class Operations(SendOperations):
+    """The part of the client that asks the server for something.
+
+    Each method takes `timeout=`, seconds for one try of a request (`request_timeout` of the configuration if not
+    given). Reads take `refresh=True` to go past the cache. All raise the errors of `messaging_client.errors`: a bad
+    argument is `ValidationFailed` with `status` None before anything is sent, no answer is a `TransportError`, a
+    refusal is the `RequestError` of its code.
+    """
+
+    _rest: RestOperations
+
+    # --- conversations -----------------------------------------------------------------------------------------------
+
+    async def get_medecin_conversations(
+        self,
+        medecin_id: Id | None = None,
+        page: int = 1,
+        limit: int = 20,
+        statut: str = "active",
+        *,
+        timeout: float | None = None,
+        refresh: bool = False,
+    ) -> Page[Conversation]:
+        """Read a page of a doctor's conversations.
+
+        Args:
+            medecin_id: the doctor; the present user if not given.
+            page: from 1.
+            limit: conversations on a page.
+            statut: `active`, or another status of the server's.
+            timeout: seconds for one try.
+            refresh: read past the cache.
+        """
+        return await self._rest.conversations(
+            UserType.MEDECIN, medecin_id, page, limit, statut, timeout=timeout, refresh=refresh
+        )
+
+    async def get_patient_conversations(
+        self,
+        patient_id: Id | None = None,
+        page: int = 1,
+        limit: int = 20,
+        statut: str = "active",
+        *,
+        timeout: float | None = None,
+        refresh: bool = False,
+    ) -> Page[Conversation]:
+        """Read a page of a patient's conversations; arguments as in `get_medecin_conversations`."""
+        return await self._rest.conversations(
+            UserType.PATIENT, patient_id, page, limit, statut, timeout=timeout, refresh=refresh
+        )
+
+    async def get_unread_conversations(
+        self, *, timeout: float | None = None, refresh: bool = False
+    ) -> Page[Conversation]:
+        """Read the conversations with messages that the user has not read."""
+        return await self._rest.unread_conversations(timeout=timeout, refresh=refresh)
+
+    def iter_conversations(self, statut: str = "active") -> AsyncIterator[Conversation]:
+        """Iterate over every conversation of the user, page after page, past the cache."""
+        return self._rest.iter_conversations(statut)
+
+    async def create_conversation(
+        self,
+        titre: str,
+        participants: Sequence[Person],
+        type_conversation: str = "patient_medecin",
+        *,
+        timeout: float | None = None,
+    ) -> Conversation:
+        """Create a conversation; the user takes part in it.
+
+        Args:
+            titre: its title.
+            participants: `Participant` or `User` objects, or `{"participant_id", "participant_type"}` mappings.
+            type_conversation: `patient_medecin`, `medecin_medecin` or `patient_patient`.
+            timeout: seconds.
+        """
+        return await self._rest.create(titre, participants, type_conversation, timeout=timeout)
+
+    async def create_conversation_from_context(
+        self,
+        context_type: str,
+        context_id: Id,
+        patient_id: Id | None = None,
+        medecin_id: Id | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> Conversation:
+        """Create the conversation of a context (`"ordonnance", 15`), titled as the protocol has it.
+
+        Args:
+            context_type: `ordonnance`, `consultation`, `examen` or another word.
+            context_id: its id.
+            patient_id, medecin_id: both people; the user's own id need not be given.
+            timeout: seconds.
+        """
+        return await self._rest.create_from_context(context_type, context_id, patient_id, medecin_id, timeout=timeout)
+
+    async def find_or_create_conversation(
+        self,
+        context_type: str,
+        context_id: Id,
+        patient_id: Id | None = None,
+        medecin_id: Id | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> Conversation:
+        """Give the conversation of a context, created if there is none; arguments as for creating it."""
+        return await self._rest.find_or_create(context_type, context_id, patient_id, medecin_id, timeout=timeout)
+
+    # --- messages ----------------------------------------------------------------------------------------------------
+
+    async def get_conversation_messages(
+        self,
+        conversation_id: Id,
+        page: int = 1,
+        limit: int = 50,
+        *,
+        timeout: float | None = None,
+        refresh: bool = False,
+    ) -> History:
+        """Read a page of messages: page 1 is the newest, messages are oldest first.
+
+        Args:
+            conversation_id: the conversation.
+            page: from 1.
+            limit: messages on a page.
+            timeout: seconds for one try.
+            refresh: read past the cache.
+        """
+        return await self._rest.messages(conversation_id, page, limit, timeout=timeout, refresh=refresh)
+
+    async def get_message_history(
+        self,
+        context_type: str,
+        context_id: Id,
+        page: int = 1,
+        limit: int = 50,
+        *,
+        timeout: float | None = None,
+        refresh: bool = False,
+    ) -> History:
+        """Read a page of the conversation of a context.
+
+        Raises:
+            NotFound: the context has no conversation yet.
+        """
+        return await self._rest.history(context_type, context_id, page, limit, timeout=timeout, refresh=refresh)
+
+    async def get_ordonnance_history(
+        self,
+        ordonnance_id: Id,
+        page: int = 1,
+        limit: int = 50,
+        *,
+        timeout: float | None = None,
+        refresh: bool = False,
+    ) -> History:
+        """Read a page of the conversation of an ordonnance; NotFound where there is none yet."""
+        return await self._rest.history("ordonnance", ordonnance_id, page, limit, timeout=timeout, refresh=refresh)
+
+    async def get_new_messages(
+        self, conversation_id: Id, since: datetime, limit: int = 50, *, timeout: float | None = None
+    ) -> tuple[Message, ...]:
+        """Read messages after a time, oldest first.
+
+        Args:
+            conversation_id: the conversation.
+            since: an aware datetime, exclusive.
+            limit: messages at most.
+            timeout: seconds for one try.
+        """
+        return await self._rest.new_messages(conversation_id, since, limit, timeout=timeout)
+
+    def iter_messages(self, conversation_id: Id) -> AsyncIterator[Message]:
+        """Iterate over every message of a conversation, newest first, past the cache."""
+        return self._rest.iter_messages(check.checked_id("iter_messages", "conversation_id", conversation_id))
+
+    async def mark_message_as_read(self, message_id: Id, *, timeout: float | None = None) -> Message | None:
+        """Mark a message as read; gives it as the server has it now, or None where the server does not say."""
+        return await self._rest.mark_read(message_id, timeout=timeout)
+
+    # --- people and server -------------------------------------------------------------------------------------------
+
+    async def get_conversation_participants(
+        self, conversation_id: Id, *, timeout: float | None = None, refresh: bool = False
+    ) -> tuple[Participant, ...]:
+        """Read who takes part in a conversation."""
+        return await self._rest.participants(conversation_id, timeout=timeout, refresh=refresh)
+
+    async def get_user_info(
+        self, user_id: Id, user_type: str, *, timeout: float | None = None, refresh: bool = False
+    ) -> Participant:
+        """Read what the server knows of a person.
+
+        Args:
+            user_id: the id.
+            user_type: `patient` or `medecin`: patient 5 is not doctor 5.
+            timeout: seconds for one try.
+            refresh: read past the cache.
+
+        Raises:
+            NotFound: there is no such person.
+        """
+        return await self._rest.user_info(user_id, user_type, timeout=timeout, refresh=refresh)
+
+    async def check_messaging_permissions(
+        self, ordonnance_id: Id, patient_id: Id, *, timeout: float | None = None
+    ) -> Mapping[str, Any]:
+        """Ask what the user may do about an ordonnance of a patient; the mapping is the server's own."""
+        return await self._rest.permissions(ordonnance_id, patient_id, timeout=timeout)
+
+    async def check_health(self, *, timeout: float | None = None) -> bool:
+        """Ask whether the server is up; False when it answers otherwise.
+
+        Raises:
+            TransportError: it does not answer.
+        """
+        return await self._rest.health(timeout=timeout)

@@ -1,0 +1,249 @@
+"""How the parts of a client are put together, and what goes between them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random as chance
+from collections.abc import Coroutine
+from typing import Any
+
+from messaging_client.cache import LISTS, ReadCache, messages_of
+from messaging_client.clock import Clock, SystemClock
+from messaging_client.config import MessagingConfig
+from messaging_client.dispatch import Dispatcher
+from messaging_client.errors import AuthenticationError, NotConnected
+from messaging_client.events import ConnectionChange, ConversationUpdated
+from messaging_client.fallback import Fallback
+from messaging_client.feed import Feed
+from messaging_client.intake import Intake
+from messaging_client.models import ConnectionCause, ConnectionState, Conversation, Id, Message, User
+from messaging_client.operations import Operations
+from messaging_client.outbox import Keeper, Outbox
+from messaging_client.positions import Positions
+from messaging_client.reading import Reader
+from messaging_client.recovery import Recovery
+from messaging_client.rest import RestOperations
+from messaging_client.rooms import Rooms
+from messaging_client.sending import Sending
+from messaging_client.sessions import Sessions
+from messaging_client.store import Store, open_store
+from messaging_client.subscriptions import Subscriptions
+from messaging_client.transport.address import ServerAddress
+from messaging_client.transport.auth import Token, TokenSource
+from messaging_client.transport.http import RestClient
+from messaging_client.transport.retry import Backoff
+from messaging_client.transport.socket import Connection
+from messaging_client.wire.messages import message_order_key, order_key
+from messaging_client.wire.routes import RouteTable
+
+
+class Parts(Subscriptions, Operations):
+    """The parts of a client; `MessagingClient` is what users make of them, and says what the arguments are."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: Token,
+        config: MessagingConfig | None,
+        clock: Clock | None,
+        random: chance.Random | None,
+        store: str | os.PathLike[str] | None,
+    ) -> None:
+        self._config = config or MessagingConfig()
+        self._clock: Clock = clock or SystemClock()
+        self._random = random or chance.Random()
+        self._tokens = TokenSource(token)
+        self._wanted = False
+        self._background: set[asyncio.Task[Any]] = set()
+        self._store = None if store is None else open_store(store)
+        address = ServerAddress.parse(url, allow_insecure=self._config.allow_insecure)
+        self._put_together_reading(address)
+        self._put_together_live(address)
+        self._server = address.base_url
+        self._outbox = Outbox(
+            Sending(self._rest, self._reader, self._feed, take=self._intake.message, relay=self._tell_others),
+            self._clock,
+            self._random,
+            keeper=Keeper(self._store, self._open_store),
+            limit=self._config.outbox_size,
+            is_idempotent=self._config.server_idempotency,
+            backoff=Backoff(self._config.randomization_factor),
+        )
+        self._sessions = Sessions(self, message_order_key)
+
+    def _put_together_reading(self, address: ServerAddress) -> None:
+        """REST and what stands on it: cache, feed, read-back."""
+        config, clock = self._config, self._clock
+        self._cache = ReadCache(config, clock)
+        self._http = RestClient(
+            address, config, self._tokens, clock=clock, random=self._random, routes=RouteTable.build(config.routes)
+        )
+        self._rest = RestOperations(
+            self._http,
+            self._cache,
+            config,
+            clock=clock,
+            user=lambda: self.current_user,
+            report=lambda fault: self._intake.report(fault),
+        )
+        self._reader = Reader(self._rest, message_order_key, clock, config.queue_size)
+        self._dispatcher = Dispatcher(config.queue_size, refill=self._reader.page_from, order=message_order_key)
+        self._positions = Positions(
+            self._opened_store,
+            handled=self._dispatcher.handled,
+            order_key=order_key,
+            is_kept=self._store is not None,
+        )
+        self._feed = Feed(
+            self._tell,
+            order=message_order_key,
+            hold_limit=config.queue_size,
+            monotonic=clock.monotonic,
+            on_progress=self._positions.progressed,
+        )
+        self._recovery = Recovery(
+            self._feed,
+            self._reader,
+            self._positions,
+            config,
+            clock=clock,
+            random=self._random,
+            report_gap=self._publish,
+        )
+
+    def _put_together_live(self, address: ServerAddress) -> None:
+        """The connection and what stands on it: intake, rooms, polling in its place."""
+        config, clock = self._config, self._clock
+        self._intake = Intake(
+            self._dispatcher,
+            self._feed,
+            self._recovery,
+            self._cache,
+            clock=clock,
+            publish=self._publish,
+            on_conversation=lambda conversation_id: self._rooms.named(conversation_id),
+        )
+        self._connection = Connection(
+            address,
+            config,
+            self._tokens,
+            clock=clock,
+            random=self._random,
+            on_event=self._intake.take,
+            on_change=self._connection_changed,
+        )
+        self._rooms = Rooms(
+            self._connection,
+            self._feed,
+            self._recovery,
+            self._positions,
+            conversations=lambda: self._rest.iter_conversations("active"),
+            is_connected=lambda: self.is_connected,
+            run=self._run,
+        )
+        self._fallback = Fallback(
+            self._feed,
+            self._recovery,
+            config,
+            clock=clock,
+            random=self._random,
+            conversations=lambda: self._rest.iter_conversations("active"),
+            on_listed=self._listed,
+        )
+
+    # --- what the parts ask of each other ----------------------------------------------------------------------------
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether live events come."""
+        return self._connection.state is ConnectionState.CONNECTED
+
+    @property
+    def current_user(self) -> User:
+        """The user that the token names.
+
+        Raises:
+            NotConnected: the token comes from a callable that was not asked yet.
+            AuthenticationError: the token's claims name nobody.
+        """
+        user = self._tokens.user
+        if user is not None:
+            return user
+        if self._tokens.was_asked:
+            raise AuthenticationError("The token names no user (claims id and role); give one that does.")
+        raise NotConnected("The user is known once the token callable was asked: await client.connect() first.")
+
+    def is_own(self, message: Message) -> bool:
+        """Whether this user sent the message: same type and same id."""
+        user = self._tokens.user
+        return user is not None and message.sender.is_same_person(user)
+
+    async def hold_room(self, conversation_id: Id, holder: object) -> None:
+        """Be in a room as long as `holder` holds it; used by sessions."""
+        await self._rooms.hold(conversation_id, holder)
+
+    async def release_room(self, conversation_id: Id, holder: object) -> None:
+        """Hold a room no longer; used by sessions."""
+        await self._rooms.release(conversation_id, holder)
+
+    def _tell(self, message: Message) -> None:
+        """Whichever way a message came, who is told of it finds it when they read."""
+        if message.conversation_id is not None:
+            self._cache.invalidate(messages_of(message.conversation_id), LISTS)
+        self._publish(message)
+
+    def _publish(self, event: Any) -> None:
+        self._dispatcher.publish(event)
+
+    def _connection_changed(self, change: ConnectionChange) -> None:
+        if change.state is ConnectionState.CONNECTED:
+            self._end_polling()
+            self._outbox.wake()
+            self._recovery.start_verifying()
+            self._rooms.connected()
+        else:
+            if change.previous is ConnectionState.CONNECTED:
+                self._recovery.pause(release=False)
+            if not self._wanted or change.cause is ConnectionCause.AUTHENTICATION_REFUSED:
+                self._end_polling()
+            elif change.state is not ConnectionState.CONNECTING:
+                self._fallback.start()
+        self._publish(change.model_copy(update={"polling": self._fallback.is_active}))
+
+    def _end_polling(self) -> None:
+        task = self._fallback.stop()
+        if task is not None:
+            self._keep(task)
+
+    async def _listed(self, conversation: Conversation, has_changed: bool) -> None:
+        """A poll saw a conversation: what the socket would have told is told."""
+        if has_changed:
+            self._intake.changed(
+                ConversationUpdated(conversation_id=conversation.id, status=conversation.status, raw=conversation.raw)
+            )
+        await self._rooms.listed(conversation)
+
+    async def _opened_store(self) -> Store | None:
+        """Give the store, open for this user; None where there is none."""
+        if self._store is not None:
+            await self._know_user()
+            await self._open_store()
+        return self._store
+
+    async def _open_store(self) -> User:
+        """Open the file for the present user; gives the user."""
+        user = self.current_user
+        if self._store is not None:
+            await self._store.bind(self._server, user)
+        return user
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._keep(task)
+        return task
+
+    def _keep(self, task: asyncio.Task[Any]) -> None:
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)

@@ -1,0 +1,151 @@
+"""Read positions that outlive the process: a cursor moves when handlers have had the message, not when it came."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+
+from messaging_client.errors import MessagingError
+from messaging_client.feed import Key, Point, Thread
+from messaging_client.models import Id
+from messaging_client.store import Cursor, Store
+
+_log = logging.getLogger("messaging_client.positions")
+
+_FOLLOWS_ALL = "follows_all"
+
+
+class Positions:
+    """Keeps in the store how far each conversation was handled; without a store, it keeps nothing.
+
+    Args:
+        store: opens the store; gives None where there is none.
+        handled: returns when handlers have had everything that was told before.
+        order_key: the order key of a message with that time and id.
+        is_kept: whether there is a store.
+    """
+
+    def __init__(
+        self,
+        store: Callable[[], Awaitable[Store | None]],
+        *,
+        handled: Callable[[], Awaitable[None]],
+        order_key: Callable[[datetime, Id], Key],
+        is_kept: bool,
+    ) -> None:
+        self._store = store
+        self._handled = handled
+        self._order_key = order_key
+        self._is_kept = is_kept
+        self._known: dict[Id, Cursor] | None = None
+        self._moved: dict[Id, Thread] = {}
+        self._committing: asyncio.Task[None] | None = None
+        self._stopped = False
+
+    async def of(self, conversation_id: Id) -> tuple[Point, Iterable[Id]] | None:
+        """Give where an earlier process stopped in a conversation, and what it had handled beyond that point.
+
+        Raises:
+            ConfigurationError, StoreError: the store cannot be used.
+        """
+        cursor = (await self._cursors()).get(conversation_id)
+        if cursor is None:
+            return None
+        if cursor.timestamp is None or cursor.newest_id is None:
+            return Point(), cursor.seen
+        key = self._order_key(cursor.timestamp, cursor.newest_id)
+        return Point(cursor.timestamp, key, cursor.newest_id, dict.fromkeys(cursor.ids, cursor.timestamp)), cursor.seen
+
+    def progressed(self, thread: Thread) -> None:
+        """A conversation's point, or what was told since, has changed: keep it once handlers have had it all."""
+        if self._is_kept and not self._stopped and thread.proven is not None:
+            self._moved[thread.conversation_id] = thread
+            if self._committing is None:
+                self._committing = asyncio.get_running_loop().create_task(self._commit_all())
+
+    async def forget(self, conversation_id: Id) -> None:
+        """The conversation was left for good: joining it again begins anew."""
+        self._moved.pop(conversation_id, None)
+        store = await self._store()
+        if store is not None:
+            (await self._cursors()).pop(conversation_id, None)
+            await store.forget_cursor(conversation_id)
+
+    async def are_of_all(self) -> bool:
+        """Whether an earlier process was in every conversation of the user, so that one without a position is new."""
+        store = await self._store()
+        return store is not None and await store.get_flag(_FOLLOWS_ALL)
+
+    async def now_of_all(self) -> None:
+        """From now on, every conversation of the user is followed."""
+        store = await self._store()
+        if store is not None:
+            await store.set_flag(_FOLLOWS_ALL)
+
+    async def stop(self) -> None:
+        """Keep nothing more by itself; what was told since the last commit stays due."""
+        self._stopped = True
+        if self._committing is not None:
+            self._committing.cancel()
+            await asyncio.wait({self._committing})
+
+    async def commit(self) -> None:
+        """Keep what is due, for handlers have had everything."""
+        moved = {each: thread for each, thread in self._moved.items() if thread.proven is not None}
+        self._moved = {}
+        if moved:
+            await self._save([_cursor(thread) for thread in moved.values()])
+
+    async def _commit_all(self) -> None:
+        try:
+            while self._moved:
+                moved, self._moved = self._moved, {}
+                # Taken before the wait, so that it holds nothing that handlers have not had after it.
+                cursors = [_cursor(thread) for thread in moved.values()]
+                is_saved = False
+                try:
+                    await self._handled()
+                    is_saved = await self._save(cursors)
+                finally:
+                    if not is_saved:
+                        self._moved = {**moved, **self._moved}
+                if not is_saved:
+                    return
+        finally:
+            self._committing = None
+
+    async def _save(self, cursors: list[Cursor]) -> bool:
+        """Write cursors; what cannot be written is due again with the next message.
+
+        Returns:
+            Whether they were written.
+        """
+        try:
+            store = await self._store()
+            known = await self._cursors()
+            if store is not None:
+                await store.save_cursors(cursors)
+                known.update((cursor.conversation_id, cursor) for cursor in cursors)
+        except MessagingError as error:
+            _log.warning("read positions are not kept, so messages may come again after a restart: %s", error)
+            return False
+        return True
+
+    async def _cursors(self) -> dict[Id, Cursor]:
+        if self._known is None:
+            store = await self._store()
+            self._known = {} if store is None else await store.cursors()
+        return self._known
+
+
+def _cursor(thread: Thread) -> Cursor:
+    point = thread.proven or Point()
+    return Cursor(
+        conversation_id=thread.conversation_id,
+        timestamp=point.timestamp,
+        newest_id=point.newest_id,
+        ids=frozenset(point.ids),
+        seen=thread.since_proven(),
+    )

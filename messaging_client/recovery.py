@@ -1,0 +1,335 @@
+"""Reading back what was missed: after each connection, after a delay, while there is traffic, and when asked.
+
+The protocol acknowledges no join, and a server may look a permission up before it joins a room: a message stored
+meanwhile is broadcast to nobody. So a conversation is read at once and once more when the room is sure to be joined.
+In between it settles: a live message waits until everything before it has been read, so that order is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Any
+
+from messaging_client.clock import Clock, end_task
+from messaging_client.config import MessagingConfig
+from messaging_client.errors import MessagingError, RequestError, TransportError
+from messaging_client.events import GapDetected
+from messaging_client.feed import Feed, Point, Thread
+from messaging_client.models import Id
+from messaging_client.positions import Positions
+from messaging_client.reading import FIRST_RETRY, LONGEST_RETRY, PERMANENT, Reader
+
+_log = logging.getLogger("messaging_client.recovery")
+
+PATIENCE = 5
+"""Reads in a row that fail while live messages wait; then a gap is announced and they wait no longer."""
+
+REFUSED = PATIENCE + 1
+"""Stands in place of the number of failures when another try is of no use."""
+
+
+class Recovery:
+    """Keeps every followed conversation complete.
+
+    Args:
+        feed: where messages go.
+        reader: where they come from.
+        positions: read positions of an earlier process.
+        report_gap: tells of a stretch that could not be proven complete.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        reader: Reader,
+        positions: Positions,
+        config: MessagingConfig,
+        *,
+        clock: Clock,
+        random: random.Random,
+        report_gap: Callable[[GapDetected], None],
+    ) -> None:
+        self._feed = feed
+        self._reader = reader
+        self._positions = positions
+        self._config = config
+        self._clock = clock
+        self._random = random
+        self._report_gap = report_gap
+        self._locks: dict[Id, asyncio.Lock] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._settling: dict[Id, asyncio.Task[None]] = {}
+        self._notices: dict[Id, int] = {}
+        self._verifier: asyncio.Task[None] | None = None
+
+    # --- which conversations -----------------------------------------------------------------------------------------
+
+    async def begin(self, conversation_id: Id) -> None:
+        """Follow a conversation from now on: it starts where an earlier process stopped, else with its newest page.
+
+        Live messages wait; `joined` or `not_joined` is to be called next. Where the server cannot be reached, the
+        start is read as soon as it can.
+
+        Raises:
+            PermissionDenied, NotFound, ...: it cannot be read by this user, and is not followed.
+        """
+        thread = self.expect(conversation_id)
+        async with self._locks.setdefault(conversation_id, asyncio.Lock()), self._reader.turn():
+            if thread.proven is not None:
+                return
+            self._feed.hold(thread)
+            try:
+                if not await self._take_up(thread):
+                    self._feed.start_from(thread, await self._reader.newest(conversation_id))
+            except PERMANENT:
+                self.forget(conversation_id)
+                raise
+            except (TransportError, RequestError) as error:
+                _log.info("conversation %s has no start yet: %s", conversation_id, type(error).__name__)
+
+    def expect(self, conversation_id: Id) -> Thread:
+        """A conversation is about to be joined and begun: live messages wait already, so that none overtakes."""
+        thread = self._feed.follow(conversation_id)
+        if thread.proven is None:
+            self._feed.hold(thread)
+        return thread
+
+    def begin_empty(self, conversation_id: Id) -> None:
+        """Follow a conversation that has just come to be: everything in it is new."""
+        thread = self._feed.follow(conversation_id)
+        if thread.proven is None:
+            thread.proven = Point()
+
+    def forget(self, conversation_id: Id) -> None:
+        """Follow it no more."""
+        self._feed.unfollow(conversation_id)
+        self._locks.pop(conversation_id, None)
+        settling = self._settling.pop(conversation_id, None)
+        if settling is not None:
+            settling.cancel()
+
+    # --- when to read ------------------------------------------------------------------------------------------------
+
+    def joined(self, conversation_id: Id, acknowledged: asyncio.Future[Any] | None, *, was_read: bool) -> None:
+        """A room was asked for: read back at once, and once more when it is sure to be joined.
+
+        Args:
+            conversation_id: the conversation.
+            acknowledged: done when the server acknowledges the join; None where there was no connection to ask on.
+            was_read: whether it was read just now, after the room was asked for.
+        """
+        thread = self._feed.threads.get(conversation_id)
+        if thread is None:
+            return
+        earlier = self._settling.pop(conversation_id, None)
+        if earlier is not None:
+            earlier.cancel()
+        wake = asyncio.Event()
+        self._feed.hold(thread)
+        thread.on_held = wake.set
+        thread.is_sure = thread.is_settled = False
+        task = self._own(self._settle(thread, wake, acknowledged, was_read=was_read and thread.proven is not None))
+        self._settling[conversation_id] = task
+
+    def not_joined(self, conversation_id: Id) -> None:
+        """There is no connection to join the room on: what came meanwhile waits no longer."""
+        thread = self._feed.threads.get(conversation_id)
+        if thread is not None and thread.on_held is None:
+            self._feed.release(thread)
+
+    def touch(self, conversation_id: Id, *, is_message: bool) -> None:
+        """The server said that something changed: read back, unless live messages tell what it was.
+
+        Args:
+            conversation_id: the conversation.
+            is_message: whether it spoke of a new message, rather than of any change.
+        """
+        thread = self._feed.threads.get(conversation_id)
+        if thread is None or thread.on_held is not None:
+            return
+        is_first = conversation_id not in self._notices
+        self._notices[conversation_id] = self._notices.get(conversation_id, 0) + is_message
+        if is_first:
+            # A broadcast and its notice come in any order, so a message from just before counts as well.
+            is_recent = self._clock.monotonic() - thread.last_live <= self._config.settle_delay
+            self._own(self._touched(thread, thread.live - is_recent))
+
+    def start_verifying(self) -> None:
+        """Verify conversations with traffic every `verify_interval` seconds, while connected."""
+        if self._verifier is None or self._verifier.done():
+            self._verifier = self._own(self._verify_for_ever())
+
+    def pause(self, *, release: bool) -> None:
+        """The connection is gone: what is under way is given up.
+
+        Args:
+            release: tell messages that wait for a read, for nothing will be read in the near future.
+        """
+        self._settling.clear()
+        self._notices.clear()
+        for task in self._tasks:
+            task.cancel()
+        for thread in self._feed.threads.values():
+            thread.on_held = None
+            if release:
+                self._feed.release(thread)
+
+    async def aclose(self) -> None:
+        """End everything."""
+        self.pause(release=True)
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    async def read_back(self, thread: Thread) -> bool:
+        """Read everything since the proven point, tell what is new, and then what was held before the read began.
+
+        Returns:
+            Whether the read was complete.
+        """
+        lock = self._locks.setdefault(thread.conversation_id, asyncio.Lock())
+        async with lock, self._reader.turn():
+            if self._feed.threads.get(thread.conversation_id) is not thread:
+                return False
+            was_holding, waiting = thread.held is not None, len(thread.held or ())
+            live, was_sure = thread.live, thread.is_sure
+            thread.overflowed = False
+            try:
+                await self._read(thread)
+            except (TransportError, RequestError) as error:
+                self._failed(thread, error)
+                if not was_holding:
+                    self._feed.release(thread)
+                return False
+            thread.failures, thread.gap_told = 0, False
+            thread.has_traffic = thread.live != live
+            thread.is_settled = was_sure and not thread.overflowed
+            self._feed.tell_held(thread, waiting)
+            if thread.on_held is None:
+                self._feed.release(thread)
+            return True
+
+    # --- how to read -------------------------------------------------------------------------------------------------
+
+    async def _take_up(self, thread: Thread) -> bool:
+        """Go on where an earlier process stopped.
+
+        Returns:
+            Whether there is such a place.
+        """
+        position = await self._positions.of(thread.conversation_id)
+        if position is None:
+            return False
+        self._feed.start_at(thread, *position)
+        await self._read(thread)
+        return True
+
+    async def _read(self, thread: Thread) -> None:
+        if thread.proven is not None:
+            await self._reader.since(
+                thread.conversation_id, thread.proven, lambda page: self._feed.found(thread, page) >= 0
+            )
+            # An answer without anything new proves as much as one with something.
+            self._feed.found(thread, ())
+            return
+        self._feed.hold(thread)
+        self._feed.start_from(thread, await self._reader.newest(thread.conversation_id))
+        # What came between the wish to follow and this first read cannot be told from history.
+        self._report_gap(GapDetected(conversation_id=thread.conversation_id, before=_time_of(thread)))
+
+    async def _settle(
+        self, thread: Thread, wake: asyncio.Event, acknowledged: asyncio.Future[Any] | None, *, was_read: bool
+    ) -> None:
+        """Read until a read began after the room was joined; each live message until then causes a read of its own."""
+        window = asyncio.ensure_future(self._until_sure(thread, acknowledged, wake))
+        try:
+            if was_read and not thread.held:
+                await wake.wait()
+            while True:
+                wake.clear()
+                await self._read_patiently(thread)
+                if thread.is_settled or thread.failures:
+                    break
+                if not thread.held and not thread.overflowed and not thread.is_sure:
+                    await wake.wait()
+        finally:
+            await end_task(window)
+        # After an await: this may have been given up meanwhile.
+        if self._settling.get(thread.conversation_id) is asyncio.current_task():
+            del self._settling[thread.conversation_id]
+            thread.on_held = None
+            self._feed.release(thread)
+
+    async def _until_sure(self, thread: Thread, acknowledged: asyncio.Future[Any] | None, wake: asyncio.Event) -> None:
+        """Wait until the room is joined: the server says so, or has had `settle_delay` seconds for it.
+
+        An acknowledgement without a value says nothing: some server libraries send it by themselves.
+        """
+        pause = asyncio.ensure_future(self._clock.sleep(self._config.settle_delay))
+        try:
+            if acknowledged is not None:
+                await asyncio.wait({acknowledged, pause}, return_when=asyncio.FIRST_COMPLETED)
+            if acknowledged is None or not _says_something(acknowledged):
+                await asyncio.wait({pause})
+        finally:
+            await end_task(pause)
+            if acknowledged is not None:
+                acknowledged.cancel()
+        thread.is_sure = True
+        wake.set()
+
+    async def _read_patiently(self, thread: Thread) -> None:
+        """Read back, again and again while the server fails; not again when it refuses."""
+        retry = FIRST_RETRY
+        while not await self.read_back(thread) and thread.failures < REFUSED:
+            await self._clock.sleep(retry * (1 + self._config.randomization_factor * self._random.random()))
+            retry = min(2 * retry, LONGEST_RETRY)
+
+    def _failed(self, thread: Thread, error: MessagingError) -> None:
+        """A read did not come to its end; after some, or when another try is of no use, nothing waits for it longer."""
+        thread.has_traffic = True
+        thread.failures = REFUSED if isinstance(error, PERMANENT) else min(thread.failures + 1, PATIENCE)
+        _log.info("conversation %s not read back: %s", thread.conversation_id, type(error).__name__)
+        if thread.failures >= PATIENCE:
+            if not thread.gap_told:
+                _log.warning("conversation %s cannot be read back: %s", thread.conversation_id, type(error).__name__)
+                thread.gap_told = True
+                self._report_gap(GapDetected(conversation_id=thread.conversation_id, after=_time_of(thread)))
+            self._feed.tell_held(thread, len(thread.held or ()))
+            if thread.on_held is None:
+                self._feed.release(thread)
+
+    async def _touched(self, thread: Thread, live_before: int) -> None:
+        """Wait a moment for the live messages that belong to notices; read back if they do not come."""
+        try:
+            await self._clock.sleep(self._config.settle_delay)
+        finally:
+            announced = self._notices.pop(thread.conversation_id, 0)
+        if thread.live - live_before < max(1, announced):
+            await self.read_back(thread)
+
+    async def _verify_for_ever(self) -> None:
+        while True:
+            await self._clock.sleep(self._config.verify_interval)
+            busy = [thread for thread in self._feed.threads.values() if thread.has_traffic or thread.proven is None]
+            if busy:
+                await asyncio.gather(*(self.read_back(thread) for thread in busy))
+
+    def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _says_something(acknowledged: asyncio.Future[Any]) -> bool:
+    if not acknowledged.done() or acknowledged.cancelled() or acknowledged.exception() is not None:
+        return False
+    return acknowledged.result() is not None
+
+
+def _time_of(thread: Thread) -> datetime | None:
+    return thread.proven.timestamp if thread.proven is not None else None

@@ -1,0 +1,219 @@
+"""What users send: messages through the outbox or over the socket, and events of any name."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from messaging_client import arguments as check
+from messaging_client.cache import LISTS, ReadCache, messages_of
+from messaging_client.clock import Clock
+from messaging_client.config import MessagingConfig
+from messaging_client.dispatch import Dispatcher
+from messaging_client.errors import NotConnected, TransportError, ValidationFailed
+from messaging_client.events import MessageSent
+from messaging_client.models import Id, Message, User
+from messaging_client.outbox import Outbox, Outgoing
+from messaging_client.socket_send import send_over
+from messaging_client.transport.auth import TokenSource
+from messaging_client.transport.socket import Connection
+from messaging_client.wire import events as names
+from messaging_client.wire import payloads
+
+
+class SendOperations:
+    """The part of the client that sends."""
+
+    _cache: ReadCache
+    _clock: Clock
+    _config: MessagingConfig
+    _connection: Connection
+    _dispatcher: Dispatcher
+    _outbox: Outbox
+    _tokens: TokenSource
+
+    @property
+    def current_user(self) -> User:
+        """The user that the token names."""
+        raise NotConnected("a subclass knows the user")
+
+    # --- messages ----------------------------------------------------------------------------------------------------
+
+    async def send_message_to_conversation(
+        self,
+        conversation_id: Id,
+        contenu: str,
+        type_message: str = "texte",
+        *,
+        timeout: float | None = None,
+        deadline: float | None = None,
+    ) -> Message:
+        """Send a message, and return it once the server has stored it.
+
+        While the server cannot be reached it waits; whoever is cancelled while waiting does not stop it.
+
+        Args:
+            conversation_id: the conversation.
+            contenu: the text.
+            type_message: `texte`, `image`, `document` or `audio`.
+            timeout: seconds for one request.
+            deadline: seconds after which it is given up.
+
+        Raises:
+            ValidationFailed: it cannot be sent as it is.
+            OutboxFull: too many messages are unsent.
+            RequestTimeout: it was not sent before the deadline.
+            SendUncertain: it may have been stored, and that cannot be found out; it stays in `pending()`.
+            MessagingError: it was refused; it stays in `pending()`.
+        """
+        (outgoing,) = await self._submit(conversation_id, (contenu,), type_message, timeout, deadline)
+        return await self._outbox.wait(outgoing)
+
+    async def send_messages(
+        self,
+        conversation_id: Id,
+        contenus: Sequence[str],
+        *,
+        timeout: float | None = None,
+        deadline: float | None = None,
+    ) -> tuple[Message, ...]:
+        """Send several messages, in order, and return them once the server has stored them all.
+
+        Args:
+            conversation_id: the conversation.
+            contenus: the texts; all are checked and accepted before the first is sent.
+            timeout: seconds for one request.
+            deadline: seconds after which those that are not sent are given up.
+
+        Raises:
+            MessagingError: the first one that was not stored, as for a single one; the others are sent all the same.
+        """
+        sent = await self._submit(conversation_id, contenus, "texte", timeout, deadline)
+        return tuple([await self._outbox.wait(outgoing) for outgoing in sent])
+
+    async def _submit(
+        self, conversation_id: Id, contents: Sequence[str], type: str, timeout: float | None, deadline: float | None
+    ) -> list[Outgoing]:
+        target = check.checked_id("send", "conversation_id", conversation_id)
+        kind = check.checked_type("send", type)
+        largest = self._config.max_message_bytes
+        texts = [check.checked_content("send", each, largest) for each in contents]
+        seconds = check.checked_deadline("send", deadline)
+        user = await self._know_user()
+        self._outbox.make_room(len(texts))
+        sent = [self._outbox.submit(target, each, kind, user, deadline=seconds, timeout=timeout) for each in texts]
+        for outgoing in sent:
+            await self._outbox.accepted(outgoing)
+        return sent
+
+    async def _know_user(self) -> User:
+        """Give the present user; where the token comes from a callable, it is asked."""
+        if self._tokens.user is None and not self._tokens.was_asked:
+            await self._tokens.current()
+        return self.current_user
+
+    def pending(self) -> tuple[Message, ...]:
+        """Give the messages that are not certain to be on the server, oldest first."""
+        return tuple(outgoing.pending for outgoing in self._outbox.pending())
+
+    async def retry(self, message: Message) -> Message:
+        """Send a message again that was refused or is uncertain, and return it once the server has stored it.
+
+        It keeps its client message id; one that may be stored is looked for first.
+
+        Raises:
+            ValidationFailed: it is not in `pending()`, or is being sent.
+            MessagingError: as for a send.
+        """
+        return await self._outbox.wait(self._outbox.retry(message))
+
+    async def discard(self, message: Message) -> None:
+        """Forget a message that was refused or is uncertain.
+
+        Raises:
+            ValidationFailed: it is not in `pending()`, or is being sent.
+            StoreError: the file of `store=` cannot be written; the message stays.
+        """
+        await self._outbox.discard(message)
+
+    async def send_message_via_websocket(
+        self, conversation_id: Id, contenu: str, *, timeout: float = 10.0
+    ) -> MessageSent:
+        """Send a message over the socket and wait until the server says that it has it.
+
+        An acknowledgement says so, or `message_sent`, or the message itself; without a word, nothing is sent again.
+
+        Args:
+            conversation_id: the conversation.
+            contenu: the text.
+            timeout: seconds.
+
+        Raises:
+            NotConnected: there is no connection.
+            RequestTimeout, ConnectionLost: no word came; the server may have stored it.
+            ValidationFailed: the server could not take it (`server_message` says why).
+        """
+        target = check.checked_id(names.SEND_MESSAGE, "conversation_id", conversation_id)
+        text = check.checked_content(names.SEND_MESSAGE, contenu, self._config.max_message_bytes)
+        key = str(uuid.uuid4())
+        outgoing = payloads.send_over_socket(
+            target, text, sender=self.current_user, client_message_id=key, now=self._clock.now()
+        )
+        temporary = str(outgoing["message"]["id"])
+        try:
+            return await send_over(self._connection, self._dispatcher, outgoing, (key, temporary), self._clock, timeout)
+        finally:
+            # Without a word, it may be stored all the same.
+            self._cache.invalidate(messages_of(target), LISTS)
+
+    # --- events to the server ----------------------------------------------------------------------------------------
+
+    async def emit_typing(self, conversation_id: Id, is_typing: bool) -> None:
+        """Tell the others in a conversation that the user types, or has stopped; NotConnected without a connection."""
+        target = check.checked_id(names.TYPING, "conversation_id", conversation_id)
+        await self._connection.emit(names.TYPING, payloads.typing(target, bool(is_typing), self._clock.now()))
+
+    async def emit(self, event: str, payload: Any = None) -> None:
+        """Send an event of any name; a tuple is several arguments, None is none.
+
+        Raises:
+            NotConnected: there is no connection. Between a loss and its detection, an event can be lost unnoticed.
+            ValidationFailed: the payload is no JSON, or larger than `max_message_bytes`.
+        """
+        await self._connection.emit(_checked_name(event), payload)
+
+    async def call(self, event: str, payload: Any = None, timeout: float = 10.0) -> Any:
+        """Send an event and wait for the server's acknowledgement.
+
+        Args:
+            event: its name.
+            payload: its argument; a tuple is several.
+            timeout: seconds.
+
+        Returns:
+            What the server acknowledged with; a tuple if it is several values.
+
+        Raises:
+            NotConnected: there is no connection.
+            ConnectionLost: it ended before the acknowledgement.
+            RequestTimeout: no acknowledgement in time.
+        """
+        return await self._connection.call(_checked_name(event), payload, timeout)
+
+    async def _tell_others(self, message: Message) -> None:
+        """Relay a stored message, for servers that do not broadcast by themselves."""
+        if not self._config.notify_sent:
+            return
+        # The message is stored: that it cannot be relayed, or is too large for it with all around it, changes nothing.
+        with suppress(TransportError, ValidationFailed):
+            await self._connection.emit(names.NEW_MESSAGE, payloads.relay_new_message(message))
+            sent = payloads.message_sent(message, self.current_user.id, self._clock.now())
+            await self._connection.emit(names.MESSAGE_SENT, sent)
+
+
+def _checked_name(event: Any) -> str:
+    if not isinstance(event, str) or not event or event in ("connect", "disconnect", "connect_error"):
+        raise check.refuse("emit", "An event needs a name, other than Socket.IO's own connect and disconnect.")
+    return event

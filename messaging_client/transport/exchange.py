@@ -1,0 +1,216 @@
+"""One request, sent once: within its time, and with nothing left behind however it ends."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import httpx
+
+from messaging_client.clock import Clock, run_within
+from messaging_client.config import MessagingConfig
+from messaging_client.errors import (
+    ConnectFailed,
+    ConnectionLost,
+    MessagingError,
+    NotConnected,
+    RequestTimeout,
+    UnexpectedResponse,
+)
+from messaging_client.transport import tls
+from messaging_client.transport.address import ProxyAddress, ServerAddress
+from messaging_client.transport.aio import EXTENSION, Attempt, AttemptFailed, make_client
+from messaging_client.transport.auth import TokenSource
+from messaging_client.transport.statuses import Answer
+
+logger = logging.getLogger("messaging_client.rest")
+
+LONGEST_REFUSAL = 64 * 1024
+"""Bytes of an error's body that are read; of a longer one, none of it is kept."""
+
+
+@dataclass(repr=False)
+class Call:
+    """One call of `RestClient.request`, through all its tries.
+
+    Attributes:
+        operation: as in the route table.
+        query: what stands after the path, question mark included.
+        headers: all but the token's; names in small letters.
+        content: the body, or None.
+        timeout: seconds for one try.
+        ends_at: when all tries must have ended, on the monotonic clock.
+        repeatable: whether another try may follow a failure.
+        authenticated: whether the token goes along.
+        token: the one that the last try sent.
+        refused: the one that must be renewed before the next try.
+        renewed: whether that has been asked for already.
+        repetitions: how many tries followed a failure.
+        may_have_left: whether one of the tries that failed can have reached the server.
+
+    """
+
+    operation: str
+    query: str
+    headers: Mapping[str, str]
+    content: bytes | None
+    timeout: float
+    ends_at: float
+    repeatable: bool
+    authenticated: bool
+    token: str | None = None
+    refused: str | None = None
+    renewed: bool = False
+    repetitions: int = 0
+    may_have_left: bool = False
+
+
+class Exchanges:
+    """Sends requests to one server over one connection pool, which is made at the first of them.
+
+    Args:
+        address: where the server is.
+        config: `max_response_bytes`, `verify`, `cert` and `proxy` are looked at.
+        tokens: where the token comes from.
+        clock: for time-outs.
+
+    Raises:
+        ConfigurationError: a proxy or a certificate file that cannot be used.
+
+    """
+
+    def __init__(self, address: ServerAddress, config: MessagingConfig, tokens: TokenSource, clock: Clock) -> None:
+        self.closed = False
+        self._config = config
+        self._tokens = tokens
+        self._clock = clock
+        self._proxy = None if config.proxy is None else ProxyAddress.parse(config.proxy)
+        self._needs_tls = address.scheme == "https" or (self._proxy is not None and self._proxy.is_tls)
+        if isinstance(config.verify, str) or config.cert is not None:
+            tls.context_for(config.verify, config.cert)  # a file that cannot be used is told now
+        self._http: httpx.AsyncClient | None = None
+
+    async def aclose(self) -> None:
+        """Close all connections; requests under way fail."""
+        self.closed = True
+        if self._http is not None:
+            await self._http.aclose()
+
+    async def once(self, call: Call, method: str, url: str) -> Answer | MessagingError:
+        """Send a request once, for at most `call.timeout` seconds and not beyond `call.ends_at`.
+
+        In that time the token must be had and the whole answer read.
+
+        Returns:
+            The answer, whatever its status, or the error that came in its place.
+
+        Raises:
+            AuthenticationError: no token could be had.
+
+        """
+        attempt = Attempt()
+        started = self._clock.monotonic()
+        seconds = min(call.timeout, call.ends_at - started)
+        outcome: Answer | MessagingError
+        try:
+            outcome = await run_within(self._clock, self._exchange(call, method, url, attempt), seconds)
+        except (TimeoutError, AttemptFailed) as failure:
+            outcome = _failed(call, attempt, failure, seconds)
+        if logger.isEnabledFor(logging.DEBUG):
+            took = (self._clock.monotonic() - started) * 1000
+            logger.debug("%s %s %s %d ms", call.operation, method, attempt.status or "-", took)
+        return outcome
+
+    async def _exchange(self, call: Call, method: str, url: str, attempt: Attempt) -> Answer | MessagingError:
+        headers = dict(call.headers)
+        if call.authenticated:
+            call.token = await self._token(call)
+            headers["authorization"] = f"Bearer {call.token}"
+        if self.closed:
+            return closed_error(call)
+        request = httpx.Request(
+            method, _parsed(url), headers=headers, content=call.content, extensions={EXTENSION: attempt}
+        )
+        response = await self._client().send(request, stream=True)
+        try:
+            return await self._read(call, response)
+        finally:
+            await response.aclose()
+
+    async def _token(self, call: Call) -> str:
+        if call.refused is None:
+            return await self._tokens.current()
+        token = await self._tokens.renew(call.refused)
+        call.refused = None
+        return token
+
+    async def _read(self, call: Call, response: httpx.Response) -> Answer | MessagingError:
+        """Read the body, unless it is too large; of a refusal with a body too large, the status is enough."""
+        status = response.status_code
+        success = response.is_success
+        bound = self._config.max_response_bytes if success else LONGEST_REFUSAL
+        body = await _bounded(response, bound)
+        if not success:
+            return Answer(status, response.headers, body or b"")
+        if body is None:
+            advice = f"is larger than max_response_bytes ({bound}); ask for less at once, or raise that setting"
+        elif response.headers.get("content-encoding", "identity") != "identity":
+            advice = "is compressed, which was not asked for; have the server or its proxy honour Accept-Encoding"
+        else:
+            return Answer(status, response.headers, body)
+        return UnexpectedResponse(
+            f"{call.operation}: the answer ({status}) {advice}.", operation=call.operation, status=status
+        )
+
+    def _client(self) -> httpx.AsyncClient:
+        if self._http is None:
+            self._http = make_client(self._tls(), self._proxy)
+        return self._http
+
+    def _tls(self) -> ssl.SSLContext:
+        if self._needs_tls:
+            return tls.context_for(self._config.verify, self._config.cert)
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used, and much cheaper
+
+
+_parsed = lru_cache(maxsize=256)(httpx.URL)  # a tenth of a request's time, and the same few addresses again and again
+
+
+def closed_error(call: Call) -> NotConnected:
+    """Give the error for a request of a client that has been closed."""
+    text = f"{call.operation}: this client is closed; make a new one."
+    return NotConnected(text, may_have_left=call.may_have_left)
+
+
+def _failed(call: Call, attempt: Attempt, failure: Exception, seconds: float) -> Answer | MessagingError:
+    """Say what a try that did not end with an answer means."""
+    if attempt.status is not None and attempt.status >= 400:
+        return Answer(attempt.status, {})  # the refusal itself had come, only its text is missing
+    call.may_have_left = left = call.may_have_left or attempt.may_have_left
+    if not isinstance(failure, AttemptFailed):
+        missing = "answer" if attempt.may_have_left else "connection"
+        text = f"{call.operation}: no {missing} within {seconds:g} s; try again, or give a longer timeout."
+        return RequestTimeout(text, may_have_left=left)
+    call.repeatable = call.repeatable and not failure.lasting
+    if attempt.may_have_left:
+        return ConnectionLost(f"{call.operation}: {failure}; try again.", may_have_left=left)
+    text = f"{call.operation}: {failure}; check the address, and that the server is up."
+    return ConnectFailed(text, may_have_left=left)
+
+
+async def _bounded(response: httpx.Response, bound: int) -> bytes | None:
+    """Read a body, or give None as soon as it is known to be larger than `bound`."""
+    announced = response.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > bound:
+        return None
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.aiter_raw():
+        size += len(chunk)
+        if size > bound:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)

@@ -1,0 +1,135 @@
+"""Socket.IO packets as the library reads and writes them, made safe against frames that are not what they should be.
+
+The library decodes each frame in a task of its own, where an exception is lost and the event with it. Here a frame that
+cannot be read becomes an event named `INVALID_FRAME`, which is reported with what came.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from socketio import packet
+
+from messaging_client.errors import ValidationFailed
+
+INVALID_FRAME = "\0invalid-frame"
+"""Name of the event that stands for an unreadable frame; its arguments are the reason and the frame."""
+
+# Socket.IO's own, the library's own ("*" is where it keeps the handler of all others), and ours.
+_RESERVED = frozenset({"connect", "disconnect", "connect_error", "__disconnect_final", "*", INVALID_FRAME})
+_BINARY = (packet.BINARY_EVENT, packet.BINARY_ACK)
+_NOT_GIVEN = object()
+_UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
+
+
+class StrictJson:
+    """JSON without the constants that JavaScript cannot read (`NaN`, `Infinity`)."""
+
+    @staticmethod
+    def dumps(value: Any, **options: Any) -> str:
+        """Encode; ValueError or TypeError for what JSON cannot hold."""
+        return json.dumps(value, allow_nan=False, **options)
+
+    @staticmethod
+    def loads(text: str) -> Any:
+        """Decode; ValueError for what is not JSON."""
+        return json.loads(text, parse_constant=_refuse_constant)
+
+
+class _Unreadable(ValueError):
+    """A fault of a frame; its text names no content."""
+
+
+def _refuse_constant(_name: str) -> Any:
+    raise _Unreadable("a number that is not finite")
+
+
+class SafePacket(packet.Packet):  # type: ignore[misc]
+    """A packet whose decoding never raises."""
+
+    json = StrictJson
+    data: Any
+
+    def __init__(self, *args: Any, encoded_packet: Any = _NOT_GIVEN, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if encoded_packet is _NOT_GIVEN:
+            return
+        try:
+            if not isinstance(encoded_packet, str):
+                raise _Unreadable("a packet that is no text")
+            self.attachment_count = self.decode(encoded_packet) or 0
+            self._check()
+        except _UNREADABLE as error:
+            self._become_invalid(error, encoded_packet)
+
+    def _check(self) -> None:
+        kind = self.packet_type
+        if kind not in range(7):
+            raise _Unreadable("unknown packet type")
+        if kind in (packet.EVENT, packet.BINARY_EVENT):
+            if not isinstance(self.data, list) or not self.data or not isinstance(self.data[0], str):
+                raise _Unreadable("an event without a name")
+            if self.data[0] in _RESERVED:
+                raise _Unreadable("an event with a reserved name")
+        elif kind in (packet.ACK, packet.BINARY_ACK):
+            # Numbers start at 1; under 0 the library keeps something of its own.
+            if not isinstance(self.data, list) or not self.id:
+                raise _Unreadable("an acknowledgement without arguments or number")
+        elif kind == packet.CONNECT and self.data is not None and not isinstance(self.data, dict):
+            raise _Unreadable("a connection packet without an object")
+        if (kind in _BINARY) is not (self.attachment_count > 0):
+            raise _Unreadable("wrong number of attachments")
+
+    def add_attachment(self, attachment: Any) -> bool:
+        """Take one attachment of a binary packet; True when the packet is whole."""
+        try:
+            if not isinstance(attachment, bytes):
+                raise _Unreadable("text where a binary attachment was due")
+            return bool(super().add_attachment(attachment))
+        except _UNREADABLE as error:
+            self._become_invalid(error, [self.data, attachment])
+            self.packet_type = packet.BINARY_EVENT  # what the library takes for an event at this point
+            return True
+
+    def _become_invalid(self, error: Exception, raw: Any) -> None:
+        # Texts of other errors may quote the frame, so their type alone is told.
+        if isinstance(error, json.JSONDecodeError):
+            reason = error.msg
+        else:
+            reason = str(error) if isinstance(error, _Unreadable) else type(error).__name__
+        self.packet_type = packet.EVENT
+        self.namespace = None
+        self.id = None
+        self.attachment_count = 0
+        self.data = [INVALID_FRAME, reason, raw]
+
+
+def encode_event(name: str, payload: Any, limit: int) -> list[str | bytes]:
+    """Write an event as frames.
+
+    Args:
+        name: of the event.
+        payload: its argument; a tuple is several, None is none.
+        limit: bytes that a frame may have at most, the engine's own packet type included.
+
+    Raises:
+        ValidationFailed: the payload is no JSON, or larger than that.
+    """
+    arguments = list(payload) if isinstance(payload, tuple) else [] if payload is None else [payload]
+    try:
+        encoded = SafePacket(packet.EVENT, data=[name, *arguments], namespace="/").encode()
+    except (TypeError, ValueError, RecursionError):
+        raise ValidationFailed(
+            f"The payload of '{name}' cannot be written as JSON; give dicts, lists, strings and finite numbers.",
+            operation=name,
+        ) from None
+    frames = encoded if isinstance(encoded, list) else [encoded]
+    largest = max(len(frame) if isinstance(frame, bytes) else len(frame.encode()) for frame in frames) + 1
+    if largest > limit:
+        raise ValidationFailed(
+            f"'{name}' takes {largest} bytes, more than the {limit} that the server takes at a time; "
+            "send less, or raise max_message_bytes if the server allows it.",
+            operation=name,
+        )
+    return frames

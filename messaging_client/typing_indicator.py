@@ -1,0 +1,131 @@
+"""Who types: others, until they stop or nothing is heard; and the user's own indicator, sent sparingly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from messaging_client.clock import Clock, end_task
+from messaging_client.errors import TransportError
+from messaging_client.events import TypingEvent
+from messaging_client.models import Participant, UserType
+
+SEND_INTERVAL = 2.0
+"""Seconds between two signs that the user still types: less than half of what others wait for the next one."""
+
+
+class TypingUsers:
+    """The others who type. One disappears by itself after `expiry` seconds without news.
+
+    Args:
+        clock: time.
+        expiry: seconds.
+        changed: called when somebody begins or stops.
+    """
+
+    def __init__(self, clock: Clock, expiry: float, changed: Callable[[], None]) -> None:
+        self._clock = clock
+        self._expiry = expiry
+        self._changed = changed
+        self._until: dict[tuple[UserType, object], tuple[Participant, float]] = {}
+        self._sweeper: asyncio.Task[None] | None = None
+
+    @property
+    def present(self) -> tuple[Participant, ...]:
+        """Those who type now, in the order in which they began."""
+        now = self._clock.monotonic()
+        return tuple(person for person, until in self._until.values() if until > now)
+
+    def hear(self, person: Participant, event: TypingEvent) -> None:
+        """Somebody types, or has stopped."""
+        if not event.is_typing:
+            self.stopped(person)
+            return
+        key = (person.type, person.id)
+        is_new = key not in self._until
+        self._until[key] = (person, self._clock.monotonic() + self._expiry)
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+        if is_new:
+            self._changed()
+
+    def stopped(self, person: Participant) -> None:
+        """Somebody has stopped, or has sent what they wrote."""
+        if self._until.pop((person.type, person.id), None) is not None:
+            self._changed()
+
+    async def _sweep(self) -> None:
+        try:
+            while self._until:
+                now = self._clock.monotonic()
+                gone = [key for key, (_, until) in self._until.items() if until <= now]
+                for key in gone:
+                    del self._until[key]
+                if gone:
+                    self._changed()
+                elif self._until:
+                    await self._clock.sleep(min(until for _, until in self._until.values()) - now)
+        finally:
+            self._sweeper = None
+
+    async def aclose(self) -> None:
+        """Forget everybody."""
+        self._until.clear()
+        await end_task(self._sweeper)
+
+
+class OwnTyping:
+    """The user's own indicator: sent at most every `SEND_INTERVAL` seconds, and taken back by itself.
+
+    Args:
+        clock: time.
+        expiry: seconds after which it is taken back, unless it is set again.
+        emit: tells the server.
+    """
+
+    def __init__(self, clock: Clock, expiry: float, emit: Callable[[bool], Awaitable[None]]) -> None:
+        self._clock = clock
+        self._expiry = expiry
+        self._emit = emit
+        self._last_sent: float | None = None
+        self._take_back: asyncio.Task[None] | None = None
+
+    async def set(self, is_typing: bool) -> None:
+        """Say that the user types, or has stopped. Without a connection nothing is said: it is no news later."""
+        self._cancel()
+        if is_typing:
+            now = self._clock.monotonic()
+            self._take_back = asyncio.get_running_loop().create_task(self._stop_later())
+            if self._last_sent is None or now - self._last_sent >= SEND_INTERVAL:
+                self._last_sent = now
+                await self._say(True)
+        elif self._last_sent is not None:
+            self._last_sent = None
+            await self._say(False)
+
+    async def keep(self) -> None:
+        """Say again and again that the user types, until cancelled."""
+        while True:
+            await self.set(True)
+            await self._clock.sleep(SEND_INTERVAL)
+
+    async def aclose(self) -> None:
+        """Take it back."""
+        ending = self._take_back
+        await self.set(False)
+        await end_task(ending)
+
+    async def _stop_later(self) -> None:
+        await self._clock.sleep(self._expiry)
+        self._take_back = None
+        await self.set(False)
+
+    async def _say(self, is_typing: bool) -> None:
+        with suppress(TransportError):
+            await self._emit(is_typing)
+
+    def _cancel(self) -> None:
+        if self._take_back is not None:
+            self._take_back.cancel()
+            self._take_back = None

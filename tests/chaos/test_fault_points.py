@@ -1,0 +1,148 @@
+"""A client is killed at each step of a send, and started again: nothing accepted is lost, and nothing is doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from messaging_client.testing import MessagingServer, ServerOptions
+from tests.chaos.sender import PATIENCE, STEPS, run
+from tests.outbox.support import DOCTOR, PATIENT
+
+# Processes are forked from one that has imported everything, so that each starts in an instant.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.chaos.sender"])
+
+SERVERS = {
+    "keys honoured": {"idempotency": True},
+    "keys echoed": {"idempotency": False},
+    "keys unknown": {"idempotency": False, "echo_client_message_id": False},
+}
+CONTENTS = ["ok", "ok", "ok", "fin"]  # texts alone do not tell them apart
+
+
+@dataclass
+class Heard:
+    """What a process said before its end."""
+
+    exit_code: int | None = None
+    said: list[tuple[str, Any]] = field(default_factory=list)
+
+    def contents(self, word: str) -> list[str]:
+        return [what for said, what in self.said if said == word]
+
+
+class Scene:
+    """A server, and processes of one user that use one file after the other."""
+
+    def __init__(self, server: MessagingServer, conversation: int, folder: Path) -> None:
+        self.server = server
+        self.conversation = conversation
+        self.store = str(folder / "messages.db")
+
+    async def process(self, contents: list[str], *, kill: asyncio.Event | None = None, **work: Any) -> Heard:
+        """Run a process to its end, or kill it when the event is set."""
+        ours, theirs = PROCESSES.Pipe(duplex=False)
+        settings = {"server_idempotency": self.server._options.idempotency, "request_timeout": 3000.0}
+        work |= {"contents": contents, "conversation": self.conversation}
+        process = PROCESSES.Process(
+            target=run, args=(theirs, self.server.url, self.server.token(*DOCTOR), self.store, settings, work)
+        )
+        process.start()
+        theirs.close()
+        heard = Heard()
+        listening = asyncio.ensure_future(asyncio.to_thread(_listen, ours, heard))
+        killing = asyncio.ensure_future(_kill_at(process, kill)) if kill is not None else None
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await listening
+        finally:
+            if killing is not None:
+                killing.cancel()
+            process.kill() if process.is_alive() and not listening.done() else None
+            await asyncio.to_thread(process.join)
+        heard.exit_code = process.exitcode
+        return heard
+
+    def stored(self) -> list[str]:
+        return [each["contenu"] for each in self.server.messages(self.conversation)]
+
+
+def _listen(pipe: Connection, heard: Heard) -> None:
+    with pipe:
+        while True:
+            try:
+                heard.said.append(pipe.recv())
+            except EOFError:
+                return
+
+
+async def _kill_at(process: Any, event: asyncio.Event) -> None:
+    await event.wait()
+    process.kill()
+
+
+@pytest.fixture(params=SERVERS)
+async def scene(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Scene]:
+    async with MessagingServer(options=ServerOptions(**SERVERS[request.param])) as server:
+        conversation = await server.create_conversation("Messages - Ordonnance 15", [PATIENT, DOCTOR])
+        await server.say(conversation, "ok", DOCTOR)  # sent from elsewhere, and not to be taken for one of ours
+        yield Scene(server, conversation, tmp_path)
+
+
+def check(stored: list[str], heard: Heard) -> None:
+    """What a process handed in is stored in order, each once: all that it was told of, and one more at most."""
+    _elsewhere, *stored = stored
+    accepted = heard.contents("accepted")
+    assert stored == CONTENTS[: len(stored)]
+    assert len(accepted) <= len(stored) <= len(accepted) + 1
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("number", [1, 3])
+async def test_killed_at_a_step_and_started_again(scene: Scene, step: str, number: int) -> None:
+    first = await scene.process(CONTENTS, step=step, number=number)
+    assert first.exit_code == -signal.SIGKILL
+    second = await scene.process([])
+    assert second.exit_code == 0
+    assert second.contents("left") == [[]]
+    check(scene.stored(), first)
+
+
+async def test_killed_while_the_server_has_stored_it_and_not_yet_answered(scene: Scene) -> None:
+    scene.server.faults.silence("send", after_storing=True)
+    stored = asyncio.Event()
+
+    async def watch() -> None:
+        await scene.server.wait_until(lambda: len(scene.stored()) == 2, timeout=PATIENCE)
+        stored.set()
+
+    watching = asyncio.ensure_future(watch())
+    first = await scene.process(CONTENTS, kill=stored)
+    await watching
+    assert first.exit_code == -signal.SIGKILL
+    scene.server.faults.clear()
+    second = await scene.process([])
+    assert second.exit_code == 0
+    check(scene.stored(), first)
+
+
+async def test_killed_again_and_again(scene: Scene) -> None:
+    """Each process dies a step later than the one before, while it takes up what that one left."""
+    first = await scene.process(CONTENTS, step="before the request leaves", number=1)
+    for step in list(STEPS)[2:8]:
+        heard = await scene.process([], step=step, number=1)
+        assert heard.exit_code in (-signal.SIGKILL, 0)
+    last = await scene.process(["dernier"])
+    assert last.exit_code == 0
+    *stored, newest = scene.stored()
+    assert newest == "dernier"
+    check(stored, first)

@@ -1,0 +1,39 @@
+"""Nothing secret is logged at any level: the logs of the whole run are watched."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from canary import SecretWatch
+
+_watch = SecretWatch()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Whatever is not logged at all cannot be seen to be harmless.
+    logging.getLogger().setLevel(1)
+    _watch.watch_all()
+
+
+@pytest.fixture(autouse=True)
+def nothing_secret_in_the_logs() -> Iterator[None]:
+    """Fail a test during which a token or a canary was logged."""
+    _watch.watch_all()
+    before = len(_watch.leaks)
+    yield
+    leaks = _watch.leaks[before:]
+    assert not leaks, f"a secret was logged: {leaks}"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """What was logged between tests counts too."""
+    _watch.watch_none()
+    if _watch.leaks and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for leak in _watch.leaks:
+        terminalreporter.write_line(f"A secret was logged by {leak}", red=True)

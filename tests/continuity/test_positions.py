@@ -1,0 +1,98 @@
+"""With a store, a bot that was away is given what it missed: at least once across a restart, once within a process."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from conftest import DOCTOR, PATIENT, QUICK, Heard, ids_of, listen
+
+from messaging_client import ConfigurationError, Message, MessagingClient, MessagingConfig
+from messaging_client.testing import MessagingServer
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "bot.db"
+
+
+def bot(server: MessagingServer, store: Path, **settings: object) -> MessagingClient:
+    config = MessagingConfig(**{**QUICK, **settings})  # type: ignore[arg-type]
+    return MessagingClient(server.url, token=server.token(*PATIENT), store=store, config=config)
+
+
+async def one_life(server: MessagingServer, store: Path, talk: int, count: int, name: str) -> Heard:
+    """A bot comes, hears what it missed and `count` more, and goes."""
+    async with bot(server, store) as client:
+        heard = listen(client)
+        await client.join_conversation(talk)
+        before = len(heard.messages)
+        for number in range(count):
+            await server.say(talk, f"{name} {number}", DOCTOR)
+        await heard.until(before + count)
+    return heard
+
+
+async def test_what_was_missed_comes_after_a_restart(server: MessagingServer, talk: int, store: Path) -> None:
+    lives = [await one_life(server, store, talk, 5, "first")]
+    for number in range(70):
+        await server.say(talk, f"away {number}", DOCTOR)
+    lives.append(await one_life(server, store, talk, 5, "second"))
+    lives.append(await one_life(server, store, talk, 5, "third"))
+    assert [len(each.ids) for each in lives] == [5, 75, 5]
+    assert [each for life in lives for each in life.ids] == ids_of(server, talk, 3)
+
+
+async def test_a_message_that_no_handler_had_comes_again(server: MessagingServer, talk: int, store: Path) -> None:
+    async with bot(server, store) as client:
+        never = asyncio.Event()
+        begun = asyncio.Event()
+
+        @client.on_new_message
+        async def stuck(message: Message) -> None:
+            begun.set()
+            await never.wait()
+
+        await client.join_conversation(talk)
+        await server.say(talk, "first", DOCTOR)
+        await server.say(talk, "second", DOCTOR)
+        await begun.wait()
+        report = await client.aclose(drain=0.05)
+        assert report.cancelled == 1
+    heard = await one_life(server, store, talk, 0, "")
+    await heard.until(2)
+    assert heard.ids == ids_of(server, talk, 3)
+
+
+async def test_leaving_begins_anew(server: MessagingServer, talk: int, store: Path) -> None:
+    async with bot(server, store) as client:
+        await client.join_conversation(talk)
+        await client.leave_conversation(talk)
+    await server.say(talk, "not for the bot", DOCTOR)
+    heard = await one_life(server, store, talk, 1, "second")
+    assert heard.ids == ids_of(server, talk, 4)
+
+
+async def test_all_conversations_and_one_that_came_to_be_meanwhile(
+    server: MessagingServer, talk: int, store: Path
+) -> None:
+    async with bot(server, store) as client:
+        await client.join_all()
+    other = await server.create_conversation("Messages - Examen 23", [DOCTOR, PATIENT])
+    await server.say(talk, "missed", DOCTOR)
+    await server.say(other, "missed too", DOCTOR)
+    async with bot(server, store) as client:
+        heard = listen(client)
+        await client.join_all()
+        await heard.until(2)
+        assert sorted(heard.ids) == sorted([*ids_of(server, talk, 3), *ids_of(server, other)])
+
+
+async def test_one_owner_at_a_time(server: MessagingServer, store: Path) -> None:
+    async with bot(server, store):
+        with pytest.raises(ConfigurationError):
+            async with bot(server, store):
+                pass
+    async with bot(server, store):
+        pass

@@ -1,0 +1,493 @@
+"""Delivery: in order, each subscription by itself, nothing lost without a word."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from dispatching import Shelf, dispatcher, message, tell, typing, until
+
+from messaging_client import CustomEvent, GapDetected, HandlerError, Message, SlowConsumer, TypingEvent
+from messaging_client.dispatch import Dispatcher
+from messaging_client.testing import ManualClock
+
+
+def listen(place: Dispatcher, *kinds: type) -> list[Any]:
+    """What comes of some kinds of events."""
+    heard: list[Any] = []
+    for kind in kinds:
+        place.subscribe(kind, heard.append)
+    return heard
+
+
+class Gate:
+    """A handler that holds on to each event until it is let go on.
+
+    Attributes:
+        got: what it was given and let go of, in order.
+    """
+
+    def __init__(self, *, is_open: bool = False) -> None:
+        self.got: list[Any] = []
+        self._may = asyncio.Event()
+        if is_open:
+            self._may.set()
+
+    async def __call__(self, event: Any) -> None:
+        await self._may.wait()
+        self.got.append(event)
+
+    def open(self) -> None:
+        self._may.set()
+
+    @property
+    def ids(self) -> list[Any]:
+        return [each.id for each in self.got]
+
+
+# --- order and isolation ----------------------------------------------------------------------------------------------
+
+
+async def test_a_handler_that_awaits_randomly_keeps_the_order() -> None:
+    place, chance, got = dispatcher(), random.Random(1), list[Any]()
+
+    async def dawdles(each: Message) -> None:
+        for _ in range(chance.randrange(4)):
+            await asyncio.sleep(0)
+        got.append(each.id)
+
+    place.subscribe(Message, dawdles)
+    for number in range(1000):
+        place.publish(message(number))
+        if number % 7 == 0:
+            await asyncio.sleep(0)
+    await place.handled()
+    assert got == list(range(1000))
+
+
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_a_handler_that_raises_loses_nothing(is_async: bool) -> None:
+    place, got = dispatcher(), list[Any]()
+    errors = listen(place, HandlerError)
+
+    def third(each: Message) -> None:
+        got.append(each.id)
+        if each.id % 3 == 0:
+            raise LookupError(each.content)
+
+    async def third_async(each: Message) -> None:
+        third(each)
+
+    place.subscribe(Message, third_async if is_async else third)
+    for number in range(300):
+        place.publish(message(number))
+    await place.handled()
+    await until(lambda: len(errors) == 100)
+    assert got == list(range(300))
+    assert place.handler_errors == 100
+    assert [each.event.id for each in errors] == list(range(0, 300, 3))
+    assert isinstance(errors[0].error, LookupError)
+    assert "third" in errors[0].handler
+
+
+async def test_a_handler_that_sleeps_delays_nobody_else() -> None:
+    place, clock, slept = dispatcher(), ManualClock(), list[Any]()
+
+    async def sleeps(each: Message) -> None:
+        await clock.sleep(1)
+        slept.append(each.id)
+
+    place.subscribe(Message, sleeps)
+    swift = listen(place, Message)
+    for number in range(50):
+        place.publish(message(number))
+    await until(lambda: len(swift) == 50)
+    assert slept == []
+    assert clock.monotonic() == 0
+    await clock.advance(1)
+    assert slept == [0]
+    await clock.advance(49)
+    assert slept == list(range(50))
+
+
+async def test_a_handler_that_raises_about_an_error_is_not_told_of_its_own() -> None:
+    place = dispatcher()
+
+    def worse(each: HandlerError) -> None:
+        raise RuntimeError
+
+    place.subscribe(HandlerError, worse)
+    place.subscribe(Message, worse)
+    place.publish(message(1))
+    await until(lambda: place.handler_errors == 2)
+    await until(lambda: not place.workers)
+    assert place.handler_errors == 2
+
+
+# --- cancellation -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_handler_that_raises_cancellation_is_a_handler_that_raises() -> None:
+    place, got = dispatcher(), list[Any]()
+    errors = listen(place, HandlerError)
+
+    async def gives_up(each: Message) -> None:
+        got.append(each.id)
+        raise asyncio.CancelledError
+
+    place.subscribe(Message, gives_up)
+    for number in range(3):
+        place.publish(message(number))
+    await until(lambda: len(errors) == 3)
+    assert got == [0, 1, 2]
+    assert isinstance(errors[0].error, asyncio.CancelledError)
+
+
+@pytest.mark.parametrize(("turns", "left"), [(0, [1, 2, 3]), (5, [2, 3])], ids=["before it began", "in the handler"])
+async def test_a_handler_that_is_cancelled_ends_and_is_no_error(turns: int, left: list[int]) -> None:
+    place, gate = dispatcher(), Gate()
+    errors = listen(place, HandlerError)
+    place.subscribe(Message, gate)
+    place.publish(message(1))
+    place.publish(message(2))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    assert await place.drain(0) == 1
+    assert not place.workers
+    assert errors == []
+    gate.open()
+    place.publish(message(3))
+    await place.handled()
+    assert gate.ids == left
+
+
+async def test_a_handler_may_cancel_its_own_subscription() -> None:
+    place, got = dispatcher(), list[Any]()
+
+    async def once(each: Message) -> None:
+        subscription.cancel()
+        await asyncio.sleep(0)
+        got.append(each.id)
+
+    subscription = place.subscribe(Message, once)
+    place.publish(message(1))
+    place.publish(message(2))
+    await until(lambda: got and not place.workers)
+    assert got == [1]
+    assert not subscription.is_open
+
+
+async def test_a_handler_may_drain_and_close() -> None:
+    place, done = dispatcher(), asyncio.Event()
+
+    async def closes(each: Message) -> None:
+        await place.handled()
+        assert await place.drain(5) == 0
+        place.close()
+        done.set()
+
+    place.subscribe(Message, closes)
+    place.publish(message(1))
+    async with asyncio.timeout(2):
+        await done.wait()
+    await until(lambda: not place.workers)
+
+
+async def test_draining_lets_handlers_finish() -> None:
+    place, gate = dispatcher(), Gate()
+    place.subscribe(Message, gate)
+    for number in range(5):
+        place.publish(message(number))
+    draining = asyncio.ensure_future(place.drain(5))
+    await asyncio.sleep(0)
+    gate.open()
+    assert await draining == 0
+    assert gate.ids == [0, 1, 2, 3, 4]
+
+
+# --- who gets what ----------------------------------------------------------------------------------------------------
+
+
+async def test_filters() -> None:
+    place = dispatcher()
+    everywhere, here, odd, strangers = (list[Any]() for _ in range(4))
+    place.subscribe(Message, everywhere.append)
+    place.subscribe(Message, here.append, conversation_id=2)
+    place.subscribe(Message, odd.append, wants=lambda each: each.id % 2 == 1)
+    place.subscribe(TypingEvent, strangers.append, conversation_id=1)
+    for number, conversation_id in [(1, 1), (2, 2), (3, 2), (4, None)]:
+        place.publish(message(number, conversation_id))
+    await place.handled()
+    assert [each.id for each in everywhere] == [1, 2, 3, 4]
+    assert [each.id for each in here] == [2, 3]
+    assert [each.id for each in odd] == [1, 3]
+    assert strangers == []
+
+
+async def test_custom_events_give_their_arguments() -> None:
+    place, got = dispatcher(), list[Any]()
+    subscription = place.subscribe_custom("alarm", lambda *args: got.append(args))
+    assert place.listens_to("alarm")
+    assert not place.listens_to("other")
+    for args in [(), (1,), ("a", {"b": 2}, None)]:
+        place.publish(CustomEvent(name="alarm", args=args))
+    place.publish(CustomEvent(name="other", args=(9,)))
+    await until(lambda: len(got) == 3)
+    assert got == [(), (1,), ("a", {"b": 2}, None)]
+    subscription.cancel()
+    assert not place.listens_to("alarm")
+
+
+async def test_nothing_is_left_of_what_was_cancelled() -> None:
+    place, got = dispatcher(), list[Any]()
+    with place.subscribe(Message, got.append) as one:
+        place.publish(message(1))
+        await place.handled()
+        assert one.is_open
+    others = [place.subscribe(Message, got.append, conversation_id=number) for number in range(100)]
+    others.append(place.subscribe_custom("x", got.append))
+    others.append(place.subscribe(TypingEvent, got.append))
+    for each in others:
+        each.cancel()
+        each.cancel()
+    place.publish(message(2))
+    assert len(got) == 1
+    assert not any((place._places, place._everywhere, place._in_conversation, place._custom))
+
+
+async def test_many_conversations_cost_nothing_on_removal() -> None:
+    """Removing one looks at none of the others."""
+    place = dispatcher()
+    kept = [place.subscribe(Message, print, conversation_id=number) for number in range(20_000)]
+
+    class Counted(dict[Any, Any]):
+        looks = 0
+
+        def items(self) -> Any:
+            Counted.looks += 1
+            return super().items()
+
+        def __iter__(self) -> Any:
+            Counted.looks += 1
+            return super().__iter__()
+
+    place._in_conversation = Counted(place._in_conversation)
+    kept.pop().cancel()
+    assert Counted.looks == 0
+
+
+async def test_a_subscription_can_be_called_as_the_function_it_decorates() -> None:
+    place = dispatcher()
+
+    def double(number: int) -> int:
+        return 2 * number
+
+    subscription = place.subscribe(Message, double)  # type: ignore[arg-type]
+    assert subscription(4) == 8
+    assert repr(subscription).startswith("<Subscription Message to ")
+
+
+async def test_a_closed_dispatcher_takes_nobody() -> None:
+    place, got = dispatcher(), list[Any]()
+    before = place.stream((Message,))
+    place.close()
+    assert place.is_closed
+    assert not before.is_open
+    assert not place.subscribe(Message, got.append).is_open
+    assert not place.subscribe_custom("x", got.append).is_open
+    assert [each async for each in place.stream((Message, TypingEvent))] == []
+    place.publish(message(1))
+    assert got == []
+
+
+# --- worked off -------------------------------------------------------------------------------------------------------
+
+
+async def waits_for(work: Callable[[], Any]) -> asyncio.Future[None]:
+    task = asyncio.ensure_future(work())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    return task
+
+
+async def test_handled_returns_at_once_without_listeners() -> None:
+    place = dispatcher()
+    place.subscribe(Message, print)
+    place.stream((Message,))
+    await place.handled()
+
+
+@pytest.mark.parametrize("conversation_id", [None, 1])
+async def test_handled_waits_for_what_was_offered_before(conversation_id: int | None) -> None:
+    place, gate = dispatcher(), Gate()
+    seen: list[Any] = []
+
+    async def one_at_a_time(each: Message) -> None:
+        await gate(each)
+        seen.append(waiting.done())
+
+    place.subscribe(Message, one_at_a_time, conversation_id=conversation_id)
+    for number in (1, 2):
+        place.publish(message(number))
+    waiting = await waits_for(place.handled)
+    place.publish(message(3))
+    assert not waiting.done()
+    gate.open()
+    await waiting
+    assert gate.ids[:2] == [1, 2]
+    assert seen[:2] == [False, False]
+
+
+async def test_handled_counts_a_handler_that_raised() -> None:
+    place = dispatcher()
+
+    async def fails(each: Message) -> None:
+        await asyncio.sleep(0)
+        raise ValueError
+
+    place.subscribe(Message, fails)
+    place.publish(message(1))
+    await place.handled()
+    assert place.handler_errors == 1
+
+
+async def test_handled_waits_until_an_iterator_asks_for_the_next() -> None:
+    place = dispatcher()
+    stream = place.stream((Message,))
+    place.publish(message(1))
+    waiting = await waits_for(place.handled)
+    assert (await anext(stream)).id == 1
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    later = asyncio.ensure_future(anext(stream))
+    await waiting
+    await place.handled()
+    place.publish(message(2))
+    assert (await later).id == 2
+
+
+@pytest.mark.parametrize("ending", ["cancel", "drop", "drain", "close"])
+async def test_handled_does_not_wait_for_who_is_gone(ending: str) -> None:
+    place, gate = dispatcher(), Gate()
+    if ending == "drop":
+        stream = place.stream((Message,))
+    else:
+        subscription = place.subscribe(Message, gate)
+    place.publish(message(1))
+    place.publish(message(2))
+    waiting = await waits_for(place.handled)
+    assert not waiting.done()
+    match ending:
+        case "cancel":
+            subscription.cancel()
+        case "drop":
+            del stream
+        case "drain":
+            await place.drain(0)
+        case "close":
+            place.close()
+    async with asyncio.timeout(2):
+        await waiting
+    await place.drain(0)
+
+
+async def test_handled_leaves_other_events_alone() -> None:
+    place, gate = dispatcher(), Gate()
+    place.subscribe(TypingEvent, gate)
+    place.publish(typing(1))
+    await place.handled()
+    assert gate.got == []
+    gate.open()
+
+
+async def test_handled_may_be_given_up() -> None:
+    place, gate = dispatcher(), Gate()
+    place.subscribe(Message, gate)
+    place.publish(message(1))
+    waiting = await waits_for(place.handled)
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    gate.open()
+    await place.handled()
+    assert gate.ids == [1]
+
+
+async def test_handled_includes_what_must_be_read_back() -> None:
+    shelf = Shelf(page=2)
+    place, gate = dispatcher(2, shelf), Gate()
+    place.subscribe(Message, gate)
+    tell(place, shelf, (message(number, number % 2) for number in range(20)))
+    waiting = await waits_for(place.handled)
+    assert not waiting.done()
+    gate.open()
+    await waiting
+    assert sorted(gate.ids) == list(range(20))
+    for half in (0, 1):
+        assert [each for each in gate.ids if each % 2 == half] == list(range(half, 20, 2))
+
+
+async def test_handled_counts_events_that_were_dropped() -> None:
+    """What is dropped in front of a message, or behind, moves the place that is waited for."""
+    place = dispatcher(3)
+    stream = place.stream((Message, TypingEvent))
+    place.publish(typing(1))
+    place.publish(message(1))
+    waiting = await waits_for(place.handled)
+    place.publish(typing(2))
+    place.publish(typing(3))  # the first goes
+    place.publish(typing(4))  # the second, behind the message, goes
+    assert stream.dropped == 2
+    assert (await anext(stream)).id == 1
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    assert (await anext(stream)).user_id == 3
+    await waiting
+
+
+async def test_an_iterator_that_is_let_go_ends() -> None:
+    place = dispatcher()
+    stream = place.stream((Message,))
+    place.publish(message(1))
+    assert place.queued() == 1
+    del stream
+    gc.collect()
+    await until(lambda: not place._places)
+    assert place.queued() == 0
+
+
+async def test_slow_consumers_are_reported_once_until_they_have_room() -> None:
+    shelf = Shelf()
+    place, gate = dispatcher(2, shelf), Gate()
+    slow = listen(place, SlowConsumer)
+    gaps = listen(place, GapDetected)
+    subscription = place.subscribe(Message, gate)
+    tell(place, shelf, map(message, range(10)))
+    await until(lambda: slow)
+    assert [(each.subscription, each.dropped) for each in slow] == [("Message", 0)]
+    assert "Gate" in slow[0].handler
+    gate.open()
+    await place.handled()
+    assert gate.ids == list(range(10))
+    assert subscription.dropped == 0
+    assert gaps == []
+    tell(place, shelf, map(message, range(10, 14)))
+    await place.handled()
+    assert gate.ids == list(range(14))
+
+
+async def test_other_events_drop_the_oldest() -> None:
+    place, gate = dispatcher(2), Gate()
+    slow = listen(place, SlowConsumer)
+    subscription = place.subscribe(TypingEvent, gate)
+    for number in range(6):
+        place.publish(typing(number))
+    await until(lambda: slow)
+    gate.open()
+    await until(lambda: not place.workers)
+    assert [each.user_id for each in gate.got] == [4, 5]
+    assert subscription.dropped == 4
+    assert [each.dropped for each in slow] == [1]

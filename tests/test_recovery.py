@@ -1,0 +1,366 @@
+"""When conversations are read back, with exact times."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from shelf import Shelf, message
+
+from messaging_client.config import MessagingConfig
+from messaging_client.errors import ConnectFailed, PermissionDenied
+from messaging_client.events import GapDetected
+from messaging_client.feed import Feed
+from messaging_client.models import Message
+from messaging_client.positions import Positions
+from messaging_client.reading import Reader
+from messaging_client.recovery import PATIENCE, Recovery
+from messaging_client.testing import ManualClock
+from messaging_client.wire.messages import message_order_key
+
+DENIED = PermissionDenied("no", operation="messages", status=403)
+DOWN = ConnectFailed("down")
+
+
+async def no_store() -> None:
+    return None
+
+
+async def nothing_to_handle() -> None:
+    return None
+
+
+class Scene:
+    """A conversation of three messages that is followed, by a manual clock."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.shelf = Shelf([message(1), message(2), message(3)])
+        self.told: list[Message] = []
+        self.gaps: list[GapDetected] = []
+        config = MessagingConfig(randomization_factor=0.0)
+        self.feed = Feed(
+            self.told.append,
+            order=message_order_key,
+            hold_limit=5,
+            monotonic=self.clock.monotonic,
+            on_progress=lambda thread: None,
+        )
+        self.reader = Reader(self.shelf, message_order_key, self.clock, 1000)
+        positions = Positions(no_store, handled=nothing_to_handle, order_key=lambda *key: key, is_kept=False)
+        self.recovery = Recovery(
+            self.feed,
+            self.reader,
+            positions,
+            config,
+            clock=self.clock,
+            random=random.Random(1),
+            report_gap=self.gaps.append,
+        )
+
+    @property
+    def ids(self) -> list[Any]:
+        return [each.id for each in self.told]
+
+    def say(self, number: int, *, live: bool) -> None:
+        """A message is stored, and broadcast or not."""
+        self.shelf.messages.append(message(number))
+        if live:
+            self.feed.live(message(number))
+
+    async def settled(self) -> Scene:
+        """Joined, and past the delay."""
+        await self.recovery.begin(1)
+        self.recovery.joined(1, None, was_read=True)
+        await self.clock.advance(2.0)
+        self.shelf.asked.clear()
+        return self
+
+    def lose_and_join(self, acknowledged: asyncio.Future[Any] | None = None) -> None:
+        """A connection was lost, and there is a new one."""
+        self.recovery.pause(release=False)
+        self.recovery.joined(1, acknowledged, was_read=False)
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Scene]:
+    scene = Scene()
+    yield scene
+    await scene.recovery.aclose()
+
+
+async def test_a_first_join_reads_the_newest_page_and_once_more_after_the_delay(scene: Scene) -> None:
+    await scene.recovery.begin(1)
+    scene.recovery.joined(1, None, was_read=True)
+    scene.say(4, live=False)
+    await scene.clock.advance(1.999)
+    assert scene.told == []
+    await scene.clock.advance(0.001)
+    assert scene.ids == [4]
+
+
+async def test_after_a_connection_it_reads_at_once_and_after_the_delay(scene: Scene) -> None:
+    await scene.settled()
+    scene.say(4, live=False)
+    scene.lose_and_join()
+    await scene.clock.advance(0)
+    assert scene.ids == [4]
+    scene.say(5, live=False)
+    await scene.clock.advance(1.999)
+    assert scene.ids == [4]
+    await scene.clock.advance(0.001)
+    assert scene.ids == [4, 5]
+
+
+async def test_an_acknowledgement_ends_the_wait(scene: Scene) -> None:
+    await scene.settled()
+    acknowledged: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    scene.lose_and_join(acknowledged)
+    await scene.clock.advance(0.1)
+    scene.say(4, live=False)
+    acknowledged.set_result({"status": "success"})
+    await scene.clock.advance(0)
+    assert scene.ids == [4]
+    assert scene.clock.sleeping == ()
+
+
+@pytest.mark.parametrize("answer", [None, ConnectFailed("gone")])
+async def test_an_acknowledgement_that_says_nothing_does_not(scene: Scene, answer: Any) -> None:
+    await scene.settled()
+    acknowledged: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    scene.lose_and_join(acknowledged)
+    await scene.clock.advance(0.1)
+    if answer is None:
+        acknowledged.set_result(None)
+    else:
+        acknowledged.set_exception(answer)
+    scene.say(4, live=False)
+    await scene.clock.advance(1.8)
+    assert scene.told == []
+    await scene.clock.advance(0.1)
+    assert scene.ids == [4]
+
+
+async def test_a_live_message_before_the_room_is_sure_waits_for_those_before_it(scene: Scene) -> None:
+    await scene.settled()
+    scene.lose_and_join()
+    await scene.clock.advance(0.5)
+    scene.say(4, live=False)
+    scene.say(5, live=True)
+    assert scene.told == []
+    await scene.clock.advance(0)
+    assert scene.ids == [4, 5]
+    assert not any(each.late for each in scene.told)
+
+
+async def test_what_comes_during_a_read_waits_for_the_next(scene: Scene) -> None:
+    await scene.settled()
+    scene.lose_and_join()
+
+    def meanwhile() -> None:
+        scene.shelf.before_answer = lambda: None
+        scene.say(4, live=False)
+        scene.say(5, live=True)
+
+    scene.shelf.before_answer = meanwhile
+    await scene.clock.advance(0)
+    assert scene.ids == [4, 5]
+    assert not any(each.late for each in scene.told)
+
+
+async def test_more_than_can_be_held_is_read(scene: Scene) -> None:
+    await scene.settled()
+    scene.shelf.failures = [DOWN, DOWN]
+    scene.lose_and_join()
+    await scene.clock.advance(0)
+    for number in range(4, 30):
+        scene.say(number, live=True)
+    await scene.clock.advance(2.0)
+    assert scene.ids == list(range(4, 30))
+    assert not any(each.late for each in scene.told)
+
+
+async def test_reads_are_tried_again_with_growing_delays(scene: Scene) -> None:
+    await scene.settled()
+    scene.shelf.failures = [DOWN, DOWN, DOWN]
+    scene.say(4, live=False)
+    scene.lose_and_join()
+    tries = []
+    for _ in range(3):
+        await scene.clock.advance(0)
+        now = scene.clock.monotonic()
+        retry = min(each for each in scene.clock.sleeping if each != 4.0)
+        tries.append(round(retry - now, 6))
+        await scene.clock.advance(retry - now)
+    assert tries == [0.5, 1.0, 2.0]
+    assert scene.ids == [4]
+    assert scene.gaps == []
+
+
+async def test_a_server_that_fails_for_long_gives_a_gap_and_lets_live_messages_through(scene: Scene) -> None:
+    await scene.settled()
+    scene.shelf.failures = [DOWN] * (PATIENCE + 1)
+    scene.say(4, live=False)
+    scene.lose_and_join()
+    await scene.clock.advance(0)
+    scene.say(5, live=True)
+    await scene.clock.advance(7.4)
+    assert scene.told == []
+    await scene.clock.advance(0.2)
+    assert scene.ids == [5]
+    assert [(each.conversation_id, each.after) for each in scene.gaps] == [(1, message(3).timestamp)]
+    await scene.clock.advance(60)
+    assert scene.ids == [5, 4]
+    assert scene.told[-1].late
+    assert len(scene.gaps) == 1
+
+
+async def test_a_conversation_that_may_not_be_read_gives_one_gap(scene: Scene) -> None:
+    await scene.settled()
+    scene.shelf.failures = [DENIED] * 3
+    scene.lose_and_join()
+    await scene.clock.advance(0)
+    scene.feed.live(message(9))
+    assert scene.ids == [9], "it waits for nothing"
+    scene.lose_and_join()
+    await scene.clock.advance(0)
+    assert len(scene.gaps) == 1
+    scene.shelf.failures = []
+    scene.lose_and_join()
+    await scene.clock.advance(0)
+    scene.shelf.failures = [DENIED]
+    scene.lose_and_join()
+    await scene.clock.advance(0)
+    assert len(scene.gaps) == 2, "a new stretch is a new gap"
+
+
+async def test_traffic_is_verified_and_silence_is_not(scene: Scene) -> None:
+    await scene.settled()
+    scene.recovery.start_verifying()
+    scene.recovery.start_verifying()
+    await scene.clock.advance(90)
+    assert scene.shelf.asked == []
+    scene.say(4, live=False)
+    scene.say(5, live=True)
+    await scene.clock.advance(30)
+    assert scene.ids == [5, 4]
+    scene.shelf.asked.clear()
+    await scene.clock.advance(60)
+    assert scene.shelf.asked == []
+
+
+async def test_a_message_during_a_verification_is_verified_next_time(scene: Scene) -> None:
+    await scene.settled()
+    scene.recovery.start_verifying()
+    scene.say(4, live=True)
+
+    def at_the_last_read() -> None:
+        if len(scene.shelf.asked) == 2:
+            scene.say(5, live=False)
+            scene.say(6, live=True)
+
+    scene.shelf.before_answer = at_the_last_read
+    await scene.clock.advance(30)
+    assert scene.ids == [4, 6]
+    await scene.clock.advance(30)
+    assert sorted(scene.ids) == [4, 5, 6]
+
+
+async def test_a_notice_without_its_message_causes_a_read(scene: Scene) -> None:
+    await scene.settled()
+    scene.say(4, live=False)
+    scene.recovery.touch(1, is_message=True)
+    await scene.clock.advance(1.999)
+    assert scene.told == []
+    await scene.clock.advance(0.001)
+    assert scene.ids == [4]
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_a_notice_with_its_message_causes_none(scene: Scene, before: bool) -> None:
+    await scene.settled()
+    await scene.clock.advance(100)
+    if before:
+        scene.say(4, live=True)
+    scene.recovery.touch(1, is_message=True)
+    if not before:
+        scene.say(4, live=True)
+    await scene.clock.advance(10)
+    assert scene.shelf.asked == []
+
+
+async def test_more_notices_than_messages_cause_a_read(scene: Scene) -> None:
+    await scene.settled()
+    await scene.clock.advance(100)
+    for number in (4, 5, 6):
+        scene.say(number, live=number != 5)
+        scene.recovery.touch(1, is_message=True)
+    await scene.clock.advance(2)
+    assert sorted(scene.ids) == [4, 5, 6]
+
+
+async def test_a_start_that_cannot_be_read_is_read_later_and_says_so(scene: Scene) -> None:
+    scene.shelf.failures = [DOWN]
+    await scene.recovery.begin(1)
+    scene.recovery.not_joined(1)
+    scene.feed.live(message(3))
+    assert scene.ids == [3]
+    scene.recovery.joined(1, None, was_read=False)
+    await scene.clock.advance(2)
+    assert scene.ids == [3]
+    assert [each.before for each in scene.gaps] == [message(3).timestamp]
+    scene.say(4, live=True)
+    assert scene.ids == [3, 4]
+
+
+async def test_a_start_that_is_refused_is_not_followed(scene: Scene) -> None:
+    scene.shelf.failures = [DENIED]
+    with pytest.raises(PermissionDenied):
+        await scene.recovery.begin(1)
+    assert scene.feed.threads == {}
+
+
+async def test_a_conversation_that_has_just_come_to_be_is_told_from_its_start(scene: Scene) -> None:
+    scene.recovery.begin_empty(1)
+    scene.recovery.joined(1, None, was_read=False)
+    await scene.clock.advance(0)
+    assert scene.ids == [1, 2, 3]
+
+
+async def test_what_waits_is_told_when_the_user_disconnects(scene: Scene) -> None:
+    await scene.settled()
+    scene.shelf.failures = [DOWN] * 3
+    scene.lose_and_join()
+    await scene.clock.advance(0)
+    scene.say(4, live=True)
+    scene.recovery.pause(release=True)
+    assert scene.ids == [4]
+
+
+async def test_a_second_join_replaces_the_first(scene: Scene) -> None:
+    await scene.settled()
+    scene.lose_and_join()
+    await scene.clock.advance(1.0)
+    scene.lose_and_join()
+    await scene.clock.advance(1.5)
+    scene.say(4, live=False)
+    scene.feed.live(message(5))
+    await scene.clock.advance(0.5)
+    assert scene.ids == [4, 5]
+    assert scene.clock.sleeping == ()
+
+
+async def test_a_forgotten_conversation_is_read_no_more(scene: Scene) -> None:
+    await scene.settled()
+    thread = scene.feed.threads[1]
+    scene.lose_and_join()
+    scene.recovery.forget(1)
+    await scene.clock.advance(5)
+    assert not await scene.recovery.read_back(thread)
+    scene.recovery.joined(1, None, was_read=False)
+    scene.recovery.touch(1, is_message=True)
+    scene.recovery.not_joined(1)
+    assert scene.clock.sleeping == ()

@@ -1,0 +1,142 @@
+"""Sessions come and go: entering that fails or is cancelled, sharing, closing; nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from scenes import OTHER_DOCTOR, Scene, at_work, contents, until
+
+from messaging_client import NotConnected, NotFound, PermissionDenied, ServerError
+
+
+async def test_a_conversation_that_is_not_the_users_leaves_nothing_behind() -> None:
+    async with Scene() as scene:
+        client = await scene.client(OTHER_DOCTOR)
+        tasks = at_work()
+        session = client.conversation(scene.conversation)
+        with pytest.raises(PermissionDenied):
+            await session.__aenter__()
+        assert not client._sessions._states
+        assert not client._feed.threads
+        assert not client._feed._watchers
+        assert not client._outbox._listeners._by_conversation
+        assert at_work() == tasks
+        assert scene.server.members(scene.conversation) == []
+
+
+async def test_a_server_that_fails_leaves_nothing_behind_and_may_be_tried_again() -> None:
+    async with Scene() as scene:
+        client = await scene.client(max_retries=0)
+        scene.server.faults.answer("messages", 500, count=2)
+        with pytest.raises(ServerError):
+            await client.conversation(scene.conversation).__aenter__()
+        assert not client._sessions._states
+        await scene.server.wait_until(lambda: scene.server.members(scene.conversation) == [])
+        session = await scene.session(client)
+        await scene.say("enfin")
+        await until(session, lambda: contents(session) == ["enfin"])
+
+
+async def test_cancelled_entry_leaves_nothing_behind() -> None:
+    async with Scene() as scene:
+        client = await scene.client()
+        tasks = at_work()
+        scene.server.faults.silence("messages", count=None)
+        entering = asyncio.create_task(client.conversation(scene.conversation).__aenter__())
+        await scene.server.wait_until(lambda: scene.requests("messages"))
+        entering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await entering
+        assert not client._sessions._states
+        assert at_work() == tasks
+        await scene.server.wait_until(lambda: scene.server.members(scene.conversation) == [])
+
+
+async def test_cancelling_one_entry_does_not_disturb_another() -> None:
+    async with Scene() as scene:
+        await scene.fill(1)
+        client = await scene.client()
+        scene.server.faults.delay("messages", 0.2)
+        first = asyncio.create_task(client.conversation(scene.conversation).__aenter__())
+        second = asyncio.create_task(client.conversation(scene.conversation).__aenter__())
+        await scene.server.wait_until(lambda: scene.requests("messages"))
+        first.cancel()
+        assert contents(await second) == ["m1"]
+
+
+async def test_opens_without_a_socket_and_is_live_once_there_is_one() -> None:
+    async with Scene() as scene:
+        await scene.fill(1)
+        client = await scene.client(connect=False)
+        session = await scene.session(client)
+        assert not session.is_connected
+        assert contents(session) == ["m1"]
+        await session.send("sans socket")
+        await client.connect()
+        await scene.server.wait_until(lambda: scene.server.members(scene.conversation))
+        await scene.say("bonjour")
+        await until(session, lambda: contents(session) == ["m1", "sans socket", "bonjour"])
+
+
+async def test_two_sessions_share_one_state_and_closing_one_leaves_the_other() -> None:
+    async with Scene() as scene:
+        await scene.fill(1)
+        client = await scene.client()
+        one, other = client.conversation(scene.conversation), client.conversation(scene.conversation)
+        async with one, other:
+            requests = scene.requests("messages")
+            async with client.conversation(scene.conversation) as third:
+                assert scene.requests("messages") == requests
+                assert third.messages is one.messages
+            await one.send("de l'une")
+            assert contents(other) == ["m1", "de l'une"]
+            await one.close()
+            await one.close()
+            await scene.say("pour l'autre")
+            await until(other, lambda: len(other.messages) == 3)
+            assert scene.server.members(scene.conversation)
+        await scene.server.wait_until(lambda: not scene.server.members(scene.conversation))
+        assert not client._sessions._states
+
+
+async def test_a_room_that_the_user_joined_stays_joined() -> None:
+    async with Scene() as scene:
+        client = await scene.client()
+        await client.join_conversation(scene.conversation)
+        async with client.conversation(scene.conversation):
+            pass
+        await client.emit("typing", {"conversationId": scene.conversation, "isTyping": False})
+        await scene.server.wait_until(lambda: any(each.event == "typing" for each in scene.server.events))
+        assert scene.server.members(scene.conversation)
+
+
+async def test_states_and_reopening_of_a_closed_session() -> None:
+    async with Scene() as scene:
+        await scene.fill(1)
+        client = await scene.client()
+        session = client.conversation(scene.conversation)
+        with pytest.raises(NotConnected, match="Enter the session first"):
+            _ = session.messages
+        async with session:
+            pass
+        assert contents(session) == ["m1"]
+        with pytest.raises(NotConnected, match="closed"):
+            await session.__aenter__()
+        with pytest.raises(NotFound):
+            await client.get_message_history("ordonnance", 99)
+
+
+async def test_closing_the_client_closes_its_sessions() -> None:
+    async with Scene() as scene:
+        client = await scene.client()
+        session = await scene.session(client)
+        stream = session.stream()
+        waiting = asyncio.create_task(session.wait_for_message())
+        await asyncio.sleep(0)
+        await client.aclose()
+        with pytest.raises(NotConnected, match="closed while it waited"):
+            await waiting
+        assert [message async for message in stream] == []
+        with pytest.raises(NotConnected, match="not live"):
+            session.stream()
