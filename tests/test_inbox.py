@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from scenes import DOCTOR, OTHER_DOCTOR, PATIENT, TIMEOUT, Scene, until, while_time_passes
+from scenes import DOCTOR, LONG_AGO, OTHER_DOCTOR, PATIENT, TIMEOUT, Scene, until, while_time_passes
 
 from messaging_client import (
     ConnectionChange,
@@ -23,8 +23,6 @@ from messaging_client import (
     ValidationFailed,
 )
 from messaging_client.testing import ManualClock
-
-SOON = datetime.now(UTC)
 
 
 def ids(inbox: Inbox) -> list[Any]:
@@ -42,12 +40,13 @@ async def with_others(scene: Scene) -> tuple[int, int]:
 async def test_shows_the_most_recent_first_as_they_come() -> None:
     async with Scene() as scene:
         examen, plain = await with_others(scene)
-        await scene.server.say(examen, "un", ("patient", 6), at=SOON)
+        soon = datetime.now(UTC)  # later than the conversations came to be
+        await scene.server.say(examen, "un", ("patient", 6), at=soon)
         inbox = await scene.inbox(await scene.client())
         assert set(ids(inbox)) == {scene.conversation, examen, plain}
-        await scene.say("deux", at=SOON + timedelta(minutes=1))
+        await scene.say("deux", at=soon + timedelta(minutes=1))
         await until(inbox, lambda: ids(inbox)[0] == scene.conversation)
-        await scene.server.say(plain, "trois", PATIENT, at=SOON + timedelta(minutes=2))
+        await scene.server.say(plain, "trois", PATIENT, at=soon + timedelta(minutes=2))
         await until(inbox, lambda: ids(inbox)[:2] == [plain, scene.conversation])
         assert [each.last_message.content for each in inbox.conversations] == ["trois", "deux", "un"]
         assert repr(inbox) == "<Inbox of 3 conversations>"
@@ -214,7 +213,7 @@ async def test_a_late_message_is_not_the_last_one() -> None:
         client = await scene.client()
         inbox = await scene.inbox(client)
         async with client.expect(Message):
-            await scene.say("autrefois", at=SOON - timedelta(days=1))
+            await scene.say("autrefois", at=LONG_AGO)
         await until(inbox, lambda: inbox.unread_count == 2)
         assert inbox.conversations[0].last_message.content == "maintenant"
 
@@ -308,7 +307,9 @@ async def test_handlers_are_told_and_one_that_raises_is_reported() -> None:
 
 moves = st.lists(
     st.tuples(
-        st.sampled_from(["says", "says own", "silently", "reads", "reads all", "creates"]),
+        st.sampled_from(
+            ["says", "says own", "silently", "reads", "reads all", "creates", "archives", "cut", "restart"]
+        ),
         st.integers(0, 5),
     ),
     max_size=12,
