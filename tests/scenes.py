@@ -15,7 +15,7 @@ from messaging_client.testing import ManualClock, MessagingServer, ServerOptions
 PATIENT = ("patient", 5)
 DOCTOR = ("medecin", 79)
 OTHER_DOCTOR = ("medecin", 80)
-TIMEOUT = 5.0
+TIMEOUT = 20.0  # of a test that fails; a busy machine takes its time
 LONG_AGO = datetime(2025, 1, 1, 9, 0, tzinfo=UTC)
 
 User = tuple[str, int]

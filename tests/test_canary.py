@@ -217,7 +217,7 @@ async def test_a_queue_that_is_full_and_an_expectation_that_fails(scene: Scene, 
         await reply
     assert "Message(id=" in harmless(missed.value)
     go_on.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await client._dispatcher.handled()
     assert len(got) == 8
     assert any("slow consumer" in text for text in heard.texts)

@@ -192,7 +192,7 @@ async def test_a_handler_may_drain_and_close() -> None:
 
     place.subscribe(Message, closes)
     place.publish(message(1))
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         await done.wait()
     await until(lambda: not place.workers)
 
@@ -390,7 +390,7 @@ async def test_handled_does_not_wait_for_who_is_gone(ending: str) -> None:
             await place.drain(0)
         case "close":
             place.close()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         await waiting
     await place.drain(0)
 

@@ -220,7 +220,7 @@ async def test_a_handler_may_call_the_client_back(client: MessagingClient, scene
         done.set_result(None)
 
     await scene.say("question")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await done
     assert client.stats().handler_errors == 0
 
@@ -257,7 +257,7 @@ async def test_an_iterator_ends_when_the_client_closes(client: MessagingClient) 
     waiting = [asyncio.ensure_future(collect(each)) for each in streams]
     await until(lambda: all(each.queue._has_one_out is False for each in streams))
     await client.aclose()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         await asyncio.gather(*waiting)
         assert await collect(client.events(Message)) == []
 
@@ -280,7 +280,7 @@ async def test_an_iterator_ends_when_the_client_closes_while_it_reads_back(scene
     scene.server.faults.answer("messages", 503, count=None)
     rest = asyncio.ensure_future(collect(stream))
     await scene.server.wait_until(lambda: scene.requests("new_messages"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await client.aclose(drain=0)
         assert await rest == []
 
@@ -331,7 +331,7 @@ async def test_two_may_read_one_iterator(client: MessagingClient, scene: Scene) 
     both = [asyncio.ensure_future(anext(stream)) for _ in range(2)]
     for number in range(2):
         await scene.say(str(number))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert sorted(each.content for each in await asyncio.gather(*both)) == ["0", "1"]
 
 
@@ -426,7 +426,7 @@ async def test_closing_ends_an_expectation(client: MessagingClient, is_awaited_f
         waiting = asyncio.ensure_future(wait_for(reply)) if is_awaited_first else None
         await asyncio.sleep(0)
         await client.aclose()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         with pytest.raises(NotConnected, match="closed"):
             await (waiting or reply)
     async with client.expect(Message, timeout=1000) as late:

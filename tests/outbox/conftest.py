@@ -24,6 +24,6 @@ async def no_leftovers() -> AsyncIterator[None]:
     """No task outlives a test."""
     before = asyncio.all_tasks()
     yield
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while left := asyncio.all_tasks() - before - {asyncio.current_task()}:
             await asyncio.wait(left)

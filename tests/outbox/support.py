@@ -161,7 +161,7 @@ async def outcome(outgoing: Outgoing) -> Message | BaseException:
 
 async def in_the_end(clock: ManualClock, outgoing: Outgoing) -> Message | BaseException:
     """How a send ends, however long that takes by the clock."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not outgoing.done.done():
             await clock.advance(0.5)
     return await outcome(outgoing)

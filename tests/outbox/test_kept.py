@@ -98,7 +98,7 @@ async def test_a_request_that_was_under_way_is_found_out(
     script.add(15, "un")
     outbox, store = opened(is_idempotent)
     outgoing = submit(outbox, "un")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await script.arrived.wait()
     if is_stored:
         script.add(15, "un", key=outgoing.client_message_id if is_idempotent else None)
@@ -189,7 +189,7 @@ async def test_a_confirmation_that_cannot_be_written_down_is_told_all_the_same(
     outbox, store = opened()
     outgoing = submit(outbox, "un")
     await outbox.accepted(outgoing)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await script.arrived.wait()
     await store.aclose()
     script.hold.set()
@@ -232,7 +232,7 @@ async def test_what_is_known_before_a_send_is_kept(script: Script, opened: Openi
     script.hold = asyncio.Event()
     outbox, store = opened()
     outgoing = submit(outbox, "un")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await script.arrived.wait()
     (row,) = await kept(store)
     assert (row.after_time, row.after_ids) == (newest.timestamp, frozenset({newest.id}))

@@ -15,7 +15,7 @@ from messaging_client.testing import BackgroundServer
 
 PATIENT = ("patient", 5)
 DOCTOR = ("medecin", 79)
-TIMEOUT = 10.0
+TIMEOUT = 20.0
 
 
 def client_threads() -> list[threading.Thread]:

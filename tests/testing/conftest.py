@@ -17,7 +17,7 @@ from messaging_client.testing import MessagingServer, ServerOptions
 PATIENT = ("patient", 5)
 DOCTOR = ("medecin", 79)
 STRANGER = ("medecin", 80)
-TIMEOUT = 5.0
+TIMEOUT = 20.0
 
 
 @dataclass

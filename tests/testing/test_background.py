@@ -53,7 +53,7 @@ async def test_in_an_asynchronous_test() -> None:
         assert (await client.hear("new_message"))["id"] == message["id_message"]
         assert len(server.connections()) == 1
         assert await server.faults.cut(PATIENT) == 1
-        await asyncio.wait_for(client.gone.wait(), 5)
+        await asyncio.wait_for(client.gone.wait(), 20)
         await client.close()
     assert not threads()
 

@@ -21,7 +21,7 @@ REFUSED = socketio.exceptions.ConnectionError
 async def attempt(server: MessagingServer, live: Connect, **given: Any) -> tuple[Live, BaseException | None]:
     client = await live(None)
     try:
-        await asyncio.wait_for(client.connect(server.url, server.token(*PATIENT), **given), 5)
+        await asyncio.wait_for(client.connect(server.url, server.token(*PATIENT), **given), 20)
     except (socketio.exceptions.SocketIOError, OSError, ValueError, TypeError) as error:
         return client, error
     return client, None
@@ -165,7 +165,7 @@ async def test_cut_everybody(server: MessagingServer, live: Connect) -> None:
     assert server.connections() == []
     assert server.rooms() == {}
     for client in clients:
-        await asyncio.wait_for(client.gone.wait(), 5)
+        await asyncio.wait_for(client.gone.wait(), 20)
     assert await server.faults.cut() == 0
 
 
@@ -175,7 +175,7 @@ async def test_cut_one_user(server: MessagingServer, live: Connect) -> None:
     assert await server.faults.cut(PATIENT) == 2
     assert [each.user for each in server.connections()] == [DOCTOR, ("medecin", 5)]
     for client in (phone, laptop):
-        await asyncio.wait_for(client.gone.wait(), 5)
+        await asyncio.wait_for(client.gone.wait(), 20)
     assert (await doctor.hear("user_offline"))["userType"] == "patient"
     assert doctor.sio.connected
 
@@ -205,7 +205,7 @@ async def test_disconnect(server: MessagingServer, live: Connect) -> None:
     marie.sio.on("disconnect", lambda reason: (reasons.append(reason), marie.gone.set()))
     assert await server.faults.disconnect(PATIENT) == 1
     assert [each.user for each in server.connections()] == [DOCTOR]
-    await asyncio.wait_for(marie.gone.wait(), 5)
+    await asyncio.wait_for(marie.gone.wait(), 20)
     assert reasons == ["server disconnect"]
     assert doctor.sio.connected
     assert await server.faults.disconnect() == 1
@@ -239,7 +239,7 @@ async def test_freeze_and_thaw(server: MessagingServer, live: Connect, conversat
 async def test_a_frozen_link_is_found_out_by_both_sides(server: MessagingServer, live: Connect) -> None:
     client = await live(PATIENT)
     server.faults.freeze()
-    await asyncio.wait_for(client.gone.wait(), 5)
+    await asyncio.wait_for(client.gone.wait(), 20)
     await server.wait_until(lambda: not server.connections())
 
 
@@ -251,7 +251,7 @@ async def test_ways_out_of_the_ice(server: MessagingServer, live: Connect, conve
         await server.say(conversation, "x" * 100_000, DOCTOR)
     if end == "cut":
         assert await server.faults.cut() == 1
-        await asyncio.wait_for(client.gone.wait(), 5)
+        await asyncio.wait_for(client.gone.wait(), 20)
     elif end == "stop":
         started = asyncio.get_running_loop().time()
         await server.stop()

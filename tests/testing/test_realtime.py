@@ -82,7 +82,7 @@ async def test_engine_settings_are_told_to_the_client(server: MessagingServer, l
         await asyncio.sleep(0.3)
     assert client.sio.connected
     await client.sio.emit("typing", "x" * 5001)
-    await asyncio.wait_for(client.gone.wait(), 5)
+    await asyncio.wait_for(client.gone.wait(), 20)
 
 
 @pytest.mark.parametrize("options", [ServerOptions(ping_interval=0.2, ping_timeout=0.2)])
@@ -614,7 +614,7 @@ async def test_a_frame_that_is_no_packet_ends_the_connection(
     tasks = len(asyncio.all_tasks())
     await client.sio.eio._send_packet(_Frame(frame))
     assert (await watcher.hear("user_offline"))["userId"] == 5
-    await asyncio.wait_for(client.gone.wait(), 5)
+    await asyncio.wait_for(client.gone.wait(), 20)
     await server.wait_until(lambda: len(server.connections()) == 1)
     assert "odd frame" in caplog.text
     await client.close()

@@ -54,7 +54,7 @@ async def test_stopping_is_quick_and_thorough(server: MessagingServer, live: Con
     assert server.connections() == server.members(conversation) == []
     assert server.rooms() == {}
     for client in clients:
-        await asyncio.wait_for(client.gone.wait(), 5)
+        await asyncio.wait_for(client.gone.wait(), 20)
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", server.port)
     await server.stop()  # once is enough
@@ -102,7 +102,7 @@ async def test_connections_that_are_just_being_made_end_too(server: MessagingSer
             continue
         reader, writer = pair
         with contextlib.suppress(ConnectionError):
-            assert await asyncio.wait_for(reader.read(), 5) == b""
+            assert await asyncio.wait_for(reader.read(), 20) == b""
         writer.close()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()

@@ -145,13 +145,13 @@ async def test_how_it_ends(frame: str | None, cause: Cause) -> None:
             peer.visit.abort()
         else:
             await peer.visit.send(frame)
-        assert await asyncio.wait_for(asyncio.shield(link.ended), 2) is cause
+        assert await asyncio.wait_for(asyncio.shield(link.ended), 20) is cause
 
 
 async def test_a_library_loop_that_dies_ends_the_link() -> None:
     async with Peer() as peer, linked(peer.url) as link:
         link.sio.eio.read_loop_task.cancel()
-        assert await asyncio.wait_for(asyncio.shield(link.ended), 2) is Cause.CONNECTION_LOST
+        assert await asyncio.wait_for(asyncio.shield(link.ended), 20) is Cause.CONNECTION_LOST
 
 
 # --- calls ------------------------------------------------------------------------------------------------------------
