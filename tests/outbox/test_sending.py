@@ -100,7 +100,7 @@ MISHAPS: dict[str, Callable[[MessagingServer], Any]] = {
 @on_every_server
 @pytest.mark.parametrize("mishap", MISHAPS)
 async def test_a_send_ends_confirmed_and_stored_once(scene: Scene, mishap: str) -> None:
-    client = await scene.client(request_timeout=30.0 if "silence" in mishap else 500.0)
+    client = await scene.client(request_timeout=100.0 if "silence" in mishap else 500.0)
     await client.send_message_to_conversation(scene.conversation, "ok")
     MISHAPS[mishap](scene.server)
     messages = await client.send_messages(scene.conversation, ["ok", "ok", "fin"])
