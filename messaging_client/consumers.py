@@ -84,6 +84,7 @@ class Consumer(Generic[E]):
         self._marks: list[_Mark] = []
         self._behind = False
         self._cancelled = False
+        self._worker: asyncio.Task[None] | None = None  # of a handler, while something waits
         self.dropped = 0
 
     @property
@@ -249,7 +250,6 @@ class Subscription(Consumer[E]):
     ) -> None:
         super().__init__(hub, label, limit, wants)
         self._handler = handler
-        self._worker: asyncio.Task[None] | None = None
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from typing import Any, Protocol, TypeVar
 
 from messaging_client.consumers import Consumer, Subscription
@@ -26,6 +26,10 @@ Handler = Callable[[E], Awaitable[None] | None]
 Place = dict[Consumer[Any], None]
 Table = dict[Any, Place]
 
+CANCEL_TIMEOUT = 1.0
+"""Real seconds that a handler gets to end once it is cancelled."""
+
+_LOOK_AGAIN = 0.1  # real seconds after which a drain looks anew at whom it need not wait for
 _REPORTS = (SlowConsumer, HandlerError)
 _NOBODY: Place = {}
 
@@ -191,26 +195,37 @@ class Dispatcher:
         if waits:
             await asyncio.wait(waits)
 
-    async def drain(self, timeout: float) -> int:
-        """Let handlers finish what waits, at most `timeout` real seconds; then cancel them.
+    async def drain(self, timeout: float, *, but: Set[Any] = frozenset()) -> None:
+        """Let handlers finish what waits, at most `timeout` real seconds.
 
-        The handler that calls this is not waited for.
-
-        Returns:
-            How many were cancelled.
+        Args:
+            timeout: seconds.
+            but: tasks that are not waited for; they may be added while this waits.
         """
-        mine = asyncio.current_task()
         deadline = asyncio.get_running_loop().time() + timeout
-        while others := {task for task in self.workers if task is not mine}:
+        while others := self.workers - but:
             remaining = deadline - asyncio.get_running_loop().time()
             if remaining <= 0:
-                break
-            await asyncio.wait(others, timeout=remaining)
-        for task in others:
+                return
+            await asyncio.wait(others, timeout=min(remaining, _LOOK_AGAIN))
+
+    async def end_work(self, *, but: Set[Any] = frozenset()) -> int:
+        """Cancel the handlers that have not finished; what waits for them is dropped.
+
+        Returns:
+            How many there were. One that does not let itself be cancelled is left behind after `CANCEL_TIMEOUT`.
+        """
+        working = self.workers - but
+        for consumer in tuple(self._places):
+            if consumer._worker in working:
+                consumer.cancel()  # or it would go on with the next event
+        for task in working:
             task.cancel()
-        if others:
-            await asyncio.wait(others)
-        return len(others)
+        if working:
+            _, stuck = await asyncio.wait(working, timeout=CANCEL_TIMEOUT)
+            for task in stuck:
+                _log.error("a handler does not end when it is cancelled: %s", task.get_name())
+        return len(working)
 
     def close(self) -> None:
         """End every subscription and every iteration, also those that are begun from now on."""

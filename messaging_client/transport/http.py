@@ -80,12 +80,13 @@ class RestClient:
     ) -> None:
         self.stats = RestStats()
         self._config = config
+        self._tokens = tokens
         self._clock = clock
         self._random = random
         self._routes = Routes(routes)
         self._backoff = Backoff(config.randomization_factor)
         self._base = address.base_url + config.api_path.rstrip("/")
-        self._exchanges = Exchanges(address, config, tokens, clock)
+        self._exchanges = Exchanges(address, config, clock)
         self._ended: asyncio.Future[None] | None = None
 
     @property
@@ -172,7 +173,7 @@ class RestClient:
             timeout=seconds,
             ends_at=self._clock.monotonic() + deadline if repeatable else math.inf,
             repeatable=repeatable,
-            authenticated=authenticated,
+            trial=self._tokens.trial() if authenticated else None,
         )
 
     async def _through_alternatives(self, call: Call, values: Mapping[str, Id | str]) -> object:
@@ -200,8 +201,7 @@ class RestClient:
             error = outcome if isinstance(outcome, MessagingError) else self._error(call, outcome)
             if error is None:
                 return outcome
-            if isinstance(error, AuthenticationError) and call.token is not None and not call.renewed:
-                call.refused, call.renewed = call.token, True
+            if isinstance(error, AuthenticationError) and call.trial is not None and call.trial.refused():
                 continue
             delay = self._delay(call, error)
             if delay is None:
