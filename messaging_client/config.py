@@ -102,8 +102,15 @@ class MessagingConfig:
             # What the caller does to their own mapping later must not change the settings.
             object.__setattr__(self, name, MappingProxyType(dict(given)))
         for item in fields(self):
-            if isinstance(item.default, (int, float)) and not isinstance(item.default, bool):
-                _check_number(item.name, getattr(self, item.name), item.default)
+            value = getattr(self, item.name)
+            if item.name == "verify":
+                continue  # may be a path, too; `transport.tls` looks at it
+            if isinstance(item.default, bool):
+                if not isinstance(value, bool):
+                    # The text "false" would count as true, and `allow_insecure="false"` would open what it shuts.
+                    raise ConfigurationError(f"{item.name} must be True or False, not a text or a number.")
+            elif isinstance(item.default, (int, float)):
+                _check_number(item.name, value, item.default)
         if self.join_payload not in ("object", "id"):
             raise ConfigurationError('join_payload must be "object" or "id".')
         for name in ("api_path", "socketio_path"):

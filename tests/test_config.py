@@ -11,6 +11,7 @@ from messaging_client import ConfigurationError, MessagingConfig
 
 NUMBERS = [each.name for each in fields(MessagingConfig) if type(each.default) in (int, float)]
 WHOLE = [each.name for each in fields(MessagingConfig) if type(each.default) is int]
+SWITCHES = [each.name for each in fields(MessagingConfig) if type(each.default) is bool and each.name != "verify"]
 MAY_BE_ZERO = {"reconnection_delay", "reconnection_delay_max", "settle_delay", "max_retries", "randomization_factor"}
 
 
@@ -19,6 +20,19 @@ MAY_BE_ZERO = {"reconnection_delay", "reconnection_delay_max", "settle_delay", "
 def test_numbers_that_are_none(name: str, value: Any) -> None:
     with pytest.raises(ConfigurationError, match=name):
         MessagingConfig(**{name: value})
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+@pytest.mark.parametrize("value", ["false", "True", "", 0, 1, None, [True]], ids=repr)
+def test_switches_that_are_neither_on_nor_off(name: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} must be True or False"):
+        MessagingConfig(**{name: value})
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_switches(name: str) -> None:
+    assert getattr(MessagingConfig(**{name: True}), name) is True
+    assert getattr(MessagingConfig(**{name: False}), name) is False
 
 
 @pytest.mark.parametrize("name", NUMBERS)
