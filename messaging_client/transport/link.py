@@ -2,8 +2,8 @@
 
 Each attempt gets a fresh `AsyncClient` and aiohttp session: the library's own reconnection reaches states that it never
 leaves (`python-socketio-facts.md`). Private names of the libraries that are used here, checked with python-socketio
-5.18.1 and python-engineio 4.15.1: `_engineio_client_class`, `_handle_eio_message`, `_handle_connect` and `_handle_event`
-of the client, `_receive_packet` of the engine, and `engineio.base_client.connected_clients`;
+5.18.1 and python-engineio 4.15.1: `_engineio_client_class`, `_handle_eio_message`, `_handle_connect` and
+`_handle_event` of the client, `_receive_packet` of the engine, and `engineio.base_client.connected_clients`;
 `tests/transport/test_link.py` pins them.
 """
 
@@ -60,8 +60,8 @@ _OFFSET = re.compile(r"[N-Z][\w-]{6}(\.[\w-]{1,3})?|[0-9]{13}-[0-9]{1,10}|[0-9a-
 def _without_offset(data: list[Any]) -> list[Any]:
     """Give an event without the offset that a server with recovery adds after its last argument.
 
-    Volatile events have none, and nothing in the packet tells them apart: there a last argument of the user's that looks
-    just like an offset is taken for one.
+    Volatile events have none, and nothing in the packet tells them apart: there a last argument of the user's that
+    looks just like an offset is taken for one.
     """
     if len(data) > 1 and data[0] != INVALID_FRAME and isinstance(data[-1], str) and _OFFSET.fullmatch(data[-1]):
         return data[:-1]
