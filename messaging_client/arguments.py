@@ -6,10 +6,10 @@ import unicodedata
 from datetime import UTC, datetime
 from typing import Any
 
+from messaging_client.canonical import to_id
 from messaging_client.errors import ValidationFailed
 from messaging_client.models import Id, MessageType, UserType
 from messaging_client.wire.payloads import message_type
-from messaging_client.wire.values import to_id
 
 _LONGEST_ID = 200
 _LARGEST_LIMIT = 1000
