@@ -85,7 +85,7 @@ class Parts(Subscriptions, Operations):
             self._cache,
             config,
             clock=clock,
-            user=lambda: self.current_user,
+            user=self._know_user,
             report=lambda fault: self._intake.report(fault),
         )
         self._reader = Reader(self._rest, message_order_key, clock, config.queue_size)

@@ -291,6 +291,15 @@ async def test_an_answer_that_is_no_answer(client: MessagingClient, scene: Scene
     assert is_clear(odd.value)
 
 
+@pytest.mark.parametrize("status", [200, 201, 204, 206])
+async def test_the_status_of_an_answer_that_is_no_answer(client: MessagingClient, scene: Scene, status: int) -> None:
+    scene.server.faults.garbage(None, body="" if status == 204 else '{"x": 1}', status=status, count=None)
+    for operation in ("create", "messages"):
+        with pytest.raises(UnexpectedResponse) as odd:
+            await READS[operation](client)
+        assert odd.value.status == status
+
+
 async def test_what_needs_a_connection_says_so(client: MessagingClient) -> None:
     for call in (client.emit("x"), client.call("x"), client.emit_typing(1, True)):
         with pytest.raises(NotConnected) as refused:
