@@ -89,13 +89,16 @@ class MessagingClient(Parts):
             ConfigurationError: the file of `store=` is in use, or belongs to another server or user.
             StoreError: the file of `store=` cannot be used.
         """
-        if self._closed.is_set():
-            raise NotConnected("This client was closed; make another one.")
+        self._check_open()
         if self._store is not None:
             await self._know_user()  # to see whose file it is
             await self._outbox.start()
         self._wanted = True
         await self._connection.connect(wait=wait)
+
+    def _check_open(self) -> None:
+        if self._closed.is_set():
+            raise NotConnected("This client was closed; make another one.")
 
     async def disconnect(self) -> None:
         """End the connection and the polling; subscriptions and joined rooms stay, and `connect()` works again."""
@@ -113,6 +116,7 @@ class MessagingClient(Parts):
         Returns:
             What was left undone; with `store=` the next client on the same file sends what is unsent.
         """
+        drain = check.checked_wait("aclose", "drain", drain)
         if self._closed.is_set():
             return CloseReport()
         self._closed.set()
@@ -205,7 +209,8 @@ class MessagingClient(Parts):
         Raises:
             ConnectTimeout: not within `timeout` seconds.
         """
-        await self._connection.wait_connected(timeout)
+        seconds = None if timeout is None else check.checked_wait("wait_connected", "timeout", timeout)
+        await self._connection.wait_connected(seconds)
 
     # --- rooms -------------------------------------------------------------------------------------------------------
 
@@ -217,8 +222,11 @@ class MessagingClient(Parts):
 
         Raises:
             PermissionDenied, NotFound: the user does not take part in it.
+            NotConnected: the client was closed.
         """
-        await self._rooms.hold(check.checked_id("join_conversation", "conversation_id", conversation_id), USER)
+        target = check.checked_id("join_conversation", "conversation_id", conversation_id)
+        self._check_open()
+        await self._rooms.hold(target, USER)
 
     async def leave_conversation(self, conversation_id: Id) -> None:
         """Leave a conversation's room, unless a session holds it; joining again begins anew."""
@@ -233,7 +241,9 @@ class MessagingClient(Parts):
 
         Raises:
             PermissionDenied, AuthenticationError, UnexpectedResponse: the list cannot be read.
+            NotConnected: the client was closed.
         """
+        self._check_open()
         await self._rooms.hold_all()
 
     # --- conversations -----------------------------------------------------------------------------------------------

@@ -131,11 +131,9 @@ class MessagingConfig:
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name == "verify":
-                continue  # may be a path, too; `transport.tls` looks at it
-            if isinstance(item.default, bool):
-                if not isinstance(value, bool):
-                    # The text "false" would count as true, and `allow_insecure="false"` would open what it shuts.
-                    raise ConfigurationError(f"{item.name} must be True or False, not a text or a number.")
+                _check_verify(value)
+            elif isinstance(item.default, bool):
+                _check_switch(item.name, value)
             elif isinstance(item.default, (int, float)):
                 _check_number(item.name, value, item.default)
         if self.join_payload not in ("object", "id"):
@@ -170,6 +168,28 @@ def _check_header(name: object, value: object) -> None:
         raise ConfigurationError(
             f"headers[{name!r}] must hold visible ASCII characters and spaces only; encode others, such as in base64."
         )
+
+
+def _check_verify(value: object) -> None:
+    """Check the kind of `verify`; what it names is looked at when it is used.
+
+    Raises:
+        ConfigurationError: it is none that httpx has.
+
+    """
+    if not isinstance(value, bool | str | ssl.SSLContext):
+        raise ConfigurationError("verify must be True, False, a path to CA certificates or an ssl.SSLContext.")
+
+
+def _check_switch(name: str, value: object) -> None:
+    """Check that something is on or off: the text "false" would count as true, and open what it shuts.
+
+    Raises:
+        ConfigurationError: it is neither.
+
+    """
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name} must be True or False, not a text or a number.")
 
 
 def _check_number(name: str, value: object, default: float) -> None:

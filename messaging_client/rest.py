@@ -102,7 +102,9 @@ class RestOperations(Asking):
         """Create a conversation; the present user is its initiator, and takes part."""
         operation = routes.CREATE
         title = check.checked_text(operation, "titre", titre)
-        people = [self._identity(operation, person) for person in participants]
+        people = [
+            self._identity(operation, each) for each in check.checked_list(operation, "participants", participants)
+        ]
         user = await self._user()
         if (user.type, user.id) not in people:
             people.insert(0, (user.type, user.id))

@@ -328,3 +328,12 @@ def test_settings_that_cannot_work(given: Any) -> None:
     with pytest.raises(ConfigurationError) as refused:
         MessagingClient("http://localhost:3000", token=TOKEN, config=MessagingConfig(**given))
     assert is_clear(refused.value)
+
+
+async def test_joining_with_a_client_that_was_closed_says_so(scene: Scene) -> None:
+    client = await scene.client(PATIENT)
+    await client.aclose()
+    for call in (client.join_conversation(scene.conversation), client.join_all(), client.inbox().__aenter__()):
+        with pytest.raises(NotConnected, match="closed"):
+            await call
+    await client.leave_conversation(scene.conversation)
