@@ -250,8 +250,7 @@ class Outbox:
         self._listeners.tell(outgoing)
 
     def _settled(self, message: Message) -> Outgoing:
-        key = checked_message("send", message).client_message_id
-        outgoing = self._unsettled.get(key or "")
+        outgoing = self._unsettled.get(checked_message("send", message).client_message_id or "")
         if outgoing is None:
             raise ValidationFailed("The message is not among those unsent; see pending().", operation="send")
         if not outgoing.done.done() or outgoing.pending.status is MessageStatus.SENDING:
