@@ -65,7 +65,7 @@ class MessagingConfig:
         verify: TLS verification as in httpx: True, a path to a CA bundle, or an `ssl.SSLContext`.
         cert: client certificate as in httpx: a path, or (certificate, key) or (certificate, key, password).
         proxy: address of an HTTP proxy for REST and Socket.IO.
-        headers: further headers of every request and of the handshake.
+        headers: further headers of every request and of the handshake; values are visible ASCII.
         request_timeout: seconds for one REST request.
         request_deadline: seconds for a read with all its repetitions.
         max_retries: how often a read is repeated after the first try.
