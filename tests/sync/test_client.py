@@ -68,7 +68,7 @@ def test_a_script(messaging_server: BackgroundServer) -> None:
 def test_closing_with_a_time_that_is_none_closes_nothing(patient: MessagingClient, drain: Any) -> None:
     with pytest.raises(ValidationFailed, match="drain"):
         patient.close(drain)
-    assert patient.is_connected
+    assert patient.check_health()
     patient.close()
     assert not client_threads()
 
