@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from messaging_client import arguments as check
@@ -13,6 +13,7 @@ from messaging_client.errors import UnexpectedResponse
 from messaging_client.events import InvalidPayload
 from messaging_client.models import ContextType, Id, Participant, User, UserType
 from messaging_client.transport.http import RestClient
+from messaging_client.transport.statuses import Reply
 from messaging_client.wire import payloads
 from messaging_client.wire.errors import PayloadError
 
@@ -28,7 +29,7 @@ class Asking:
         read_cache: keeps what was read.
         config: settings of the client.
         clock: time of receipt, for messages without a time.
-        user: gives the present user, after a token was had.
+        user: gives the present user; where the token comes from a callable, it is asked.
         report: tells of payloads that cannot be read.
     """
 
@@ -39,7 +40,7 @@ class Asking:
         config: MessagingConfig,
         *,
         clock: Clock,
-        user: Callable[[], User],
+        user: Callable[[], Awaitable[User]],
         report: Callable[[InvalidPayload], None],
     ) -> None:
         self._http = http
@@ -49,17 +50,17 @@ class Asking:
         self._user = user
         self._report = report
 
-    def _read(self, operation: str, body: object, reader: Callable[[], Model]) -> Model:
+    def _read(self, operation: str, reply: Reply, reader: Callable[[object], Model]) -> Model:
         """Normalise an answer; one that is not understood is an error, and is reported with what came."""
         try:
-            return reader()
+            return reader(reply.body)
         except PayloadError as fault:
-            self._report(InvalidPayload(source=operation, reason=fault.reason, raw=body))
+            self._report(InvalidPayload(source=operation, reason=fault.reason, raw=reply.body))
             reason = fault.reason
         raise UnexpectedResponse(
             f"{operation}: the answer was not understood ({reason}); check api_path and the server's version.",
             operation=operation,
-            status=200,
+            status=reply.status,
         )
 
     def _invalid(self, operation: str) -> Callable[[PayloadError], None]:
@@ -68,10 +69,10 @@ class Asking:
 
         return report
 
-    def _person_id(self, operation: str, user_type: UserType, given: Id | None) -> Id:
+    async def _person_id(self, operation: str, user_type: UserType, given: Id | None) -> Id:
         if given is not None:
             return check.checked_id(operation, f"{user_type}_id", given)
-        user = self._user()
+        user = await self._user()
         if user.type is not user_type:
             raise check.refuse(operation, f"Say {user_type}_id: this user is a {user.type}.")
         return user.id

@@ -92,8 +92,7 @@ class MessagingClient(Parts):
             ConfigurationError: the file of `store=` is in use, or belongs to another server or user.
             StoreError: the file of `store=` cannot be used.
         """
-        if self._closing.is_begun:
-            raise NotConnected("This client was closed; make another one.")
+        self._check_open()
         ends = self._ends
         if self._store is not None:
             await self._know_user()  # to see whose file it is
@@ -102,6 +101,10 @@ class MessagingClient(Parts):
             raise ConnectionLost("disconnect() or aclose() was called meanwhile; connect again.")
         self._wanted = True
         await self._connection.connect(wait=wait)
+
+    def _check_open(self) -> None:
+        if self._closing.is_begun:
+            raise NotConnected("This client was closed; make another one.")
 
     async def disconnect(self) -> None:
         """End the connection and the polling; subscriptions and joined rooms stay, and `connect()` works again."""
@@ -126,7 +129,7 @@ class MessagingClient(Parts):
         Returns:
             What was left undone; with `store=` the next client on the same file sends what is unsent.
         """
-        return await self._closing.run(drain)
+        return await self._closing.run(check.checked_wait("aclose", "drain", drain))
 
     async def _close(self, drain: float) -> CloseReport:
         closing = self._closing
@@ -223,7 +226,8 @@ class MessagingClient(Parts):
             AuthenticationError: the token was refused for good.
             NotConnected: the client was closed.
         """
-        await self._connection.wait_connected(timeout)
+        seconds = None if timeout is None else check.checked_wait("wait_connected", "timeout", timeout)
+        await self._connection.wait_connected(seconds)
 
     # --- rooms -------------------------------------------------------------------------------------------------------
 
@@ -235,8 +239,11 @@ class MessagingClient(Parts):
 
         Raises:
             PermissionDenied, NotFound: the user does not take part in it.
+            NotConnected: the client was closed.
         """
-        await self._rooms.hold(check.checked_id("join_conversation", "conversation_id", conversation_id), USER)
+        target = check.checked_id("join_conversation", "conversation_id", conversation_id)
+        self._check_open()
+        await self._rooms.hold(target, USER)
 
     async def leave_conversation(self, conversation_id: Id) -> None:
         """Leave a conversation's room, unless a session holds it; joining again begins anew."""
@@ -251,7 +258,9 @@ class MessagingClient(Parts):
 
         Raises:
             PermissionDenied, AuthenticationError, UnexpectedResponse: the list cannot be read.
+            NotConnected: the client was closed.
         """
+        self._check_open()
         await self._rooms.hold_all()
 
     # --- conversations -----------------------------------------------------------------------------------------------

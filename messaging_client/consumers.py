@@ -136,7 +136,7 @@ class Consumer(Generic[E]):
             self._queue.append(event)
         else:
             self.dropped += 1
-            self._hub.publish(GapDetected(conversation_id=event.conversation_id or "", before=event.timestamp))
+            self._hub.publish(GapDetected(conversation_id=event.conversation_id, before=event.timestamp))
         if not self._behind:
             self._behind = True
             self._hub.report_slow(self, event)

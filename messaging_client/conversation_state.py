@@ -96,7 +96,7 @@ class ConversationState:
             host._dispatcher.subscribe(ConversationUpdated, self._updated, conversation_id=target),
         )
         self._stops.extend(each.cancel for each in subscriptions)
-        await host.hold_room(target, self)
+        await host._hold_room(target, self)
         for outgoing in host._outbox.pending(target):
             self._outgoing(outgoing)
         await self.refresh()
@@ -115,7 +115,7 @@ class ConversationState:
             await asyncio.wait(tasks)
         await self.own_typing.aclose()
         await self.typing.aclose()
-        await self._host.release_room(self.conversation_id, self)
+        await self._host._release_room(self.conversation_id, self)
 
     # --- what is known -----------------------------------------------------------------------------------------------
 

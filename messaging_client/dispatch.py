@@ -151,8 +151,7 @@ class Dispatcher:
                 tap.offer(event)
         kind = type(event)
         if isinstance(event, CustomEvent):
-            for consumer in tuple(self._custom.get(event.name, _NOBODY)):
-                consumer.offer(event)
+            self.publish_by_name(event)
         for consumer in tuple(self._everywhere.get(kind, _NOBODY)):
             consumer.offer(event)
         if self._in_conversation:
@@ -160,6 +159,11 @@ class Dispatcher:
             if conversation_id is not None:
                 for consumer in tuple(self._in_conversation.get((kind, conversation_id), _NOBODY)):
                     consumer.offer(event)
+
+    def publish_by_name(self, event: CustomEvent) -> None:
+        """Put an event into the queues of those who asked for its name, and of nobody else."""
+        for consumer in tuple(self._custom.get(event.name, _NOBODY)):
+            consumer.offer(event)
 
     def report_slow(self, consumer: Consumer[Any], event: Any) -> None:
         """Say that a queue is full, once until it has room again."""

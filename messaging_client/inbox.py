@@ -131,6 +131,8 @@ class Inbox:
         """
         if kind not in _KINDS:
             raise check.refuse("filter", f"kind must be one of {', '.join(_KINDS)}.")
+        if not isinstance(search, str):
+            raise check.refuse("filter", "search must be a text; leave it out to see all.")
         words = _plain(search).split()
         return tuple(
             conversation

@@ -8,11 +8,12 @@ import random as chance
 from collections.abc import Coroutine
 from typing import Any
 
+from messaging_client.arguments import checked_message
 from messaging_client.cache import LISTS, ReadCache, messages_of
 from messaging_client.clock import Clock, SystemClock
 from messaging_client.config import MessagingConfig
 from messaging_client.dispatch import Dispatcher
-from messaging_client.errors import AuthenticationError, NotConnected
+from messaging_client.errors import AuthenticationError, ConfigurationError, NotConnected
 from messaging_client.events import ConnectionChange, ConversationUpdated
 from messaging_client.fallback import Fallback
 from messaging_client.feed import Feed
@@ -51,6 +52,7 @@ class Parts(Subscriptions, Operations):
         random: chance.Random | None,
         store: str | os.PathLike[str] | None,
     ) -> None:
+        _check_parts(config, clock, random)
         self._config = config or MessagingConfig()
         self._clock: Clock = clock or SystemClock()
         self._random = random or chance.Random()
@@ -85,7 +87,7 @@ class Parts(Subscriptions, Operations):
             self._cache,
             config,
             clock=clock,
-            user=lambda: self.current_user,
+            user=self._know_user,
             report=lambda fault: self._intake.report(fault),
         )
         self._reader = Reader(self._rest, message_order_key, clock, config.queue_size)
@@ -177,14 +179,15 @@ class Parts(Subscriptions, Operations):
 
     def is_own(self, message: Message) -> bool:
         """Whether this user sent the message: same type and same id."""
+        checked_message("is_own", message)
         user = self._tokens.user
         return user is not None and message.sender.is_same_person(user)
 
-    async def hold_room(self, conversation_id: Id, holder: object) -> None:
+    async def _hold_room(self, conversation_id: Id, holder: object) -> None:
         """Be in a room as long as `holder` holds it; used by sessions."""
         await self._rooms.hold(conversation_id, holder)
 
-    async def release_room(self, conversation_id: Id, holder: object) -> None:
+    async def _release_room(self, conversation_id: Id, holder: object) -> None:
         """Hold a room no longer; used by sessions."""
         await self._rooms.release(conversation_id, holder)
 
@@ -247,3 +250,17 @@ class Parts(Subscriptions, Operations):
     def _keep(self, task: asyncio.Task[Any]) -> None:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def _check_parts(config: object, clock: object, random: object) -> None:
+    """Check what a client is put together of.
+
+    Raises:
+        ConfigurationError: one of them is something else.
+    """
+    if config is not None and not isinstance(config, MessagingConfig):
+        raise ConfigurationError("config must be a MessagingConfig, such as MessagingConfig(connect_timeout=5.0).")
+    if clock is not None and not all(callable(getattr(clock, each, None)) for each in ("now", "monotonic", "sleep")):
+        raise ConfigurationError("clock must have now(), monotonic() and sleep(); leave it out for the system's.")
+    if random is not None and not isinstance(random, chance.Random):
+        raise ConfigurationError("random must be a random.Random; leave it out for chance.")

@@ -90,7 +90,8 @@ class SendOperations:
         Raises:
             MessagingError: the first one that was not stored, as for a single one; the others are sent all the same.
         """
-        sent = await self._submit(conversation_id, contenus, "texte", timeout, deadline)
+        texts = check.checked_list("send", "contenus", contenus)
+        sent = await self._submit(conversation_id, texts, "texte", timeout, deadline)
         return tuple([await self._outbox.wait(outgoing) for outgoing in sent])
 
     async def _submit(
@@ -100,10 +101,11 @@ class SendOperations:
         kind = check.checked_type("send", type)
         largest = self._config.max_message_bytes
         texts = [check.checked_content("send", each, largest) for each in contents]
+        try_seconds = check.checked_timeout("send", timeout)
         seconds = check.checked_deadline("send", deadline)
         user = await self._know_user()
         self._outbox.make_room(len(texts))
-        sent = [self._outbox.submit(target, each, kind, user, deadline=seconds, timeout=timeout) for each in texts]
+        sent = [self._outbox.submit(target, each, kind, user, deadline=seconds, timeout=try_seconds) for each in texts]
         for outgoing in sent:
             await self._outbox.accepted(outgoing)
         return sent
@@ -157,13 +159,14 @@ class SendOperations:
         """
         target = check.checked_id(names.SEND_MESSAGE, "conversation_id", conversation_id)
         text = check.checked_content(names.SEND_MESSAGE, contenu, self._config.max_message_bytes)
+        seconds = check.checked_wait(names.SEND_MESSAGE, "timeout", timeout)
         key = str(uuid.uuid4())
         outgoing = payloads.send_over_socket(
             target, text, sender=self.current_user, client_message_id=key, now=self._clock.now()
         )
         temporary = str(outgoing["message"]["id"])
         try:
-            return await send_over(self._connection, self._dispatcher, outgoing, (key, temporary), self._clock, timeout)
+            return await send_over(self._connection, self._dispatcher, outgoing, (key, temporary), self._clock, seconds)
         finally:
             # Without a word, it may be stored all the same.
             self._cache.invalidate(messages_of(target), LISTS)
@@ -200,7 +203,8 @@ class SendOperations:
             ConnectionLost: it ended before the acknowledgement.
             RequestTimeout: no acknowledgement in time.
         """
-        return await self._connection.call(_checked_name(event), payload, timeout)
+        name = _checked_name(event)
+        return await self._connection.call(name, payload, check.checked_wait(name, "timeout", timeout))
 
     async def _tell_others(self, message: Message) -> None:
         """Relay a stored message, for servers that do not broadcast by themselves."""

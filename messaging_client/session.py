@@ -304,11 +304,14 @@ class ConversationSession:
             ExpectTimeout: none came in time.
             NotConnected: the session was closed meanwhile.
         """
+        if predicate is not None:
+            check.checked_callable("wait_for_message", "predicate", predicate)
+        seconds = None if timeout is None else check.checked_wait("wait_for_message", "timeout", timeout)
 
         def wants(message: Message) -> bool:
             return (own or not self.is_own(message)) and (predicate is None or predicate(message))
 
-        return await self._waiting.wait(wants, timeout)
+        return await self._waiting.wait(wants, seconds)
 
     def on_change(self, handler: Callable[[ConversationSession], Any]) -> Subscription[Any]:
         """Call `handler` with this session after changes; several changes at a time make one call."""

@@ -346,7 +346,10 @@ class Subscriptions:
         """
         if type not in ALL_EVENTS:
             raise check.refuse("expect", "Give a class of events, such as Message or TypingEvent.")
-        return Expectation(self._dispatcher, type, predicate, timeout, self._clock)
+        if predicate is not None:
+            check.checked_callable("expect", "predicate", predicate)
+        seconds = check.checked_wait("expect", "timeout", timeout)
+        return Expectation(self._dispatcher, type, predicate, seconds, self._clock)
 
 
 __all__ = ["ALL_EVENTS", "Event", "EventHook", "Expectation", "MessageHook", "Subscriptions"]

@@ -264,3 +264,46 @@ async def test_events_to_the_server(scene: Scene) -> None:
     assert [each.is_typing for each in got] == [True, False]
     reply = await patient.call("join_conversation", {"conversationId": 999})
     assert reply["status"] == "error"
+
+
+# --- a token that comes from a callable ------------------------------------------------------------------------------
+
+OF_THE_USER: dict[str, Callable[[MessagingClient], Awaitable[Any]]] = {
+    "list": lambda client: client.get_patient_conversations(),
+    "iterator": lambda client: anext(aiter(client.iter_conversations())),
+    "create": lambda client: client.create_conversation("Titre", [User(id=79, type=UserType.MEDECIN)]),
+    "create from context": lambda client: client.create_conversation_from_context("examen", 3, medecin_id=79),
+    "find": lambda client: client.find_or_create_conversation("examen", 4, medecin_id=79),
+    "open": lambda client: client.open_conversation("examen", 5, medecin_id=79),
+    "inbox": lambda client: client.inbox().create("Titre", 6),
+}
+
+
+@pytest.mark.parametrize("name", OF_THE_USER)
+async def test_what_needs_the_user_asks_the_token_callable(name: str) -> None:
+    async with Scene() as scene:
+        asked = 0
+
+        async def token() -> str:
+            nonlocal asked
+            asked += 1
+            return scene.server.token(*(DOCTOR if name == "inbox" else PATIENT))
+
+        client = MessagingClient(scene.server.url, token=token)
+        try:
+            assert await OF_THE_USER[name](client)
+            assert client.current_user.id == (79 if name == "inbox" else 5)
+            assert asked == 1
+        finally:
+            await client.aclose()
+
+
+async def test_a_token_callable_is_not_asked_for_what_is_refused_here() -> None:
+    def token() -> str:
+        raise AssertionError("asked")
+
+    client = MessagingClient("http://127.0.0.1:9", token=token)
+    for call in (client.get_patient_conversations(page=0), client.create_conversation("", [])):
+        with pytest.raises(ValidationFailed):
+            await call
+    await client.aclose()

@@ -15,6 +15,7 @@ from datetime import datetime
 from random import Random
 from typing import Any
 
+from messaging_client.arguments import checked_message
 from messaging_client.clock import Clock, end_task, finished_within
 from messaging_client.errors import (
     ConnectionLost,
@@ -249,7 +250,7 @@ class Outbox:
         self._listeners.tell(outgoing)
 
     def _settled(self, message: Message) -> Outgoing:
-        outgoing = self._unsettled.get(message.client_message_id or "")
+        outgoing = self._unsettled.get(checked_message("send", message).client_message_id or "")
         if outgoing is None:
             raise ValidationFailed("The message is not among those unsent; see pending().", operation="send")
         if not outgoing.done.done() or outgoing.pending.status is MessageStatus.SENDING:

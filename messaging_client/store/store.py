@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from messaging_client.canonical import can_be_written
 from messaging_client.errors import ConfigurationError, MessagingError, StoreError
 from messaging_client.models import Id, User
 from messaging_client.store.database import Database, Write
@@ -53,7 +54,7 @@ def open_store(path: str | os.PathLike[str]) -> Store:
         name = os.fspath(path)
     except TypeError:
         name = ""
-    if not isinstance(name, str) or not name or "\0" in name or name == ":memory:":
+    if not isinstance(name, str) or not name or "\0" in name or name == ":memory:" or not can_be_written(name):
         raise ConfigurationError('store must be the path of a file, such as "messages.db"; leave it out for memory.')
     return Store(Path(os.path.realpath(name)))
 

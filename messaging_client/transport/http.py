@@ -10,6 +10,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from messaging_client._version import __version__
@@ -30,7 +31,7 @@ from messaging_client.transport.auth import TokenSource
 from messaging_client.transport.exchange import Call, Exchanges, closed_error
 from messaging_client.transport.retry import REPEATED_STATUSES, Backoff
 from messaging_client.transport.routing import MAYBE_ANOTHER, Routes, most_telling
-from messaging_client.transport.statuses import Answer, error_for, parsed
+from messaging_client.transport.statuses import Answer, Reply, error_for, parsed
 from messaging_client.wire.routes import Route, RouteTable
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -41,7 +42,7 @@ class RestStats:
     """Counters of one client.
 
     Attributes:
-        requests: calls of `RestClient.request`.
+        requests: calls of `RestClient.request` and `ask`.
         retries: repetitions after a network error, a 429 or a 5xx.
         failures: calls that ended in an error.
 
@@ -104,6 +105,15 @@ class RestClient:
         self,
         operation: str,
         values: Mapping[str, Id | str] = _NOTHING,
+        **given: Any,
+    ) -> object:
+        """Send a request and give the JSON of the answer, or None where the answer is empty; otherwise as `ask`."""
+        return (await self.ask(operation, values, **given)).body
+
+    async def ask(
+        self,
+        operation: str,
+        values: Mapping[str, Id | str] = _NOTHING,
         *,
         query: Mapping[str, str | int] | None = None,
         body: object = None,
@@ -111,8 +121,8 @@ class RestClient:
         timeout: float | None = None,
         repeatable: bool = True,
         authenticated: bool = True,
-    ) -> object:
-        """Send a request and give the JSON of the answer, or None where the answer is empty.
+    ) -> Reply:
+        """Send a request and give the success that came.
 
         Args:
             operation: as in the route table.
@@ -176,16 +186,16 @@ class RestClient:
             trial=self._tokens.trial() if authenticated else None,
         )
 
-    async def _through_alternatives(self, call: Call, values: Mapping[str, Id | str]) -> object:
+    async def _through_alternatives(self, call: Call, values: Mapping[str, Id | str]) -> Reply:
         """Try the spellings of the route in order, until one is not answered by 404."""
         alternatives = self._routes.alternatives(call.operation, values)
         refused: list[RequestError] = []
         for route in alternatives.routes:
             outcome = await self._until_final(call, route, self._base + route.path(values) + call.query)
             if isinstance(outcome, Answer):
-                result = parsed(outcome, call.operation)
+                reply = Reply(outcome.status, parsed(outcome, call.operation))
                 alternatives.learn(route, outcome.status)
-                return result
+                return reply
             if not isinstance(outcome, RequestError) or outcome.status is None:
                 raise outcome
             if outcome.status not in MAYBE_ANOTHER:

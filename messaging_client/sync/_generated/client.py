@@ -140,6 +140,7 @@ class MessagingClient(Parts, Subscriptions, Operations, SendOperations, Blocking
 
         Raises:
             PermissionDenied, NotFound: the user does not take part in it.
+            NotConnected: the client was closed.
         """
         self._runtime.run(lambda: self._async.join_conversation(conversation_id))
 
@@ -154,6 +155,7 @@ class MessagingClient(Parts, Subscriptions, Operations, SendOperations, Blocking
 
         Raises:
             PermissionDenied, AuthenticationError, UnexpectedResponse: the list cannot be read.
+            NotConnected: the client was closed.
         """
         self._runtime.run(lambda: self._async.join_all())
 
