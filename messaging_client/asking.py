@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from messaging_client import arguments as check
@@ -13,12 +14,21 @@ from messaging_client.errors import UnexpectedResponse
 from messaging_client.events import InvalidPayload
 from messaging_client.models import ContextType, Id, Participant, User, UserType
 from messaging_client.transport.http import RestClient
-from messaging_client.transport.statuses import Reply
 from messaging_client.wire import payloads
 from messaging_client.wire.errors import PayloadError
 
+_NOTHING: Mapping[str, Id | str] = {}
+
 Model = TypeVar("Model")
 Person = Participant | User | Mapping[str, Any]
+
+
+@dataclass(frozen=True, repr=False)
+class Reply:
+    """A success: its status, and the JSON of its body, None where that is empty."""
+
+    status: int
+    body: object
 
 
 class Asking:
@@ -49,6 +59,12 @@ class Asking:
         self._clock = clock
         self._user = user
         self._report = report
+
+    async def _ask(self, operation: str, values: Mapping[str, Id | str] = _NOTHING, **given: Any) -> Reply:
+        """Send a request; arguments as for `RestClient.request`."""
+        statuses: list[int] = []
+        body = await self._http.request(operation, values, on_success=statuses.append, **given)
+        return Reply(statuses[-1], body)
 
     def _read(self, operation: str, reply: Reply, reader: Callable[[object], Model]) -> Model:
         """Normalise an answer; one that is not understood is an error, and is reported with what came."""

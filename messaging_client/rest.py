@@ -52,7 +52,7 @@ class RestOperations(Asking):
 
         async def load() -> Page[Conversation]:
             query: dict[str, str | int] = {"page": page, "limit": limit, "statut": status}
-            reply = await self._http.ask(operation, {"id": person}, query=query, timeout=timeout)
+            reply = await self._ask(operation, {"id": person}, query=query, timeout=timeout)
             return self._read(
                 operation,
                 reply,
@@ -67,7 +67,7 @@ class RestOperations(Asking):
         operation = routes.UNREAD
 
         async def load() -> Page[Conversation]:
-            reply = await self._http.ask(operation, timeout=timeout)
+            reply = await self._ask(operation, timeout=timeout)
             found = self._read(
                 operation,
                 reply,
@@ -111,7 +111,7 @@ class RestOperations(Asking):
         if len(people) < 2:
             raise check.refuse(operation, "A conversation needs somebody besides yourself.")
         body = payloads.create_body(title, people, initiator=user, kind=check.checked_text(operation, "type", kind))
-        reply = await self._http.ask(operation, body=body, timeout=timeout, repeatable=False)
+        reply = await self._ask(operation, body=body, timeout=timeout, repeatable=False)
         self._cache.invalidate(cache.LISTS)
         return self._read(operation, reply, answers.read_conversation)
 
@@ -170,7 +170,7 @@ class RestOperations(Asking):
             values: dict[str, Id | str] = {"context_type": context, "context_id": number}
             if context == ContextType.ORDONNANCE:
                 values["ordonnance_id"] = number  # for the short route, which knows ordonnances only
-            reply = await self._http.ask(operation, values, query={"page": page, "limit": limit}, timeout=timeout)
+            reply = await self._ask(operation, values, query={"page": page, "limit": limit}, timeout=timeout)
             now, report = self._clock.now(), self._invalid(operation)
             return self._read(
                 operation,
@@ -227,7 +227,7 @@ class RestOperations(Asking):
             raise check.refuse(operation, "type must be text (texte), image, document or audio.")
         key = client_message_id or str(uuid.uuid4())
         body = payloads.send_body(text, word, key)
-        reply = await self._http.ask(
+        reply = await self._ask(
             operation,
             {"conversation_id": target},
             body=body,
@@ -245,7 +245,7 @@ class RestOperations(Asking):
         """Mark a message of somebody else as read; None where the server only says that it is done."""
         operation = routes.MARK_READ
         target = check.checked_id(operation, "message_id", message_id)
-        reply = await self._http.ask(operation, {"message_id": target}, timeout=timeout)
+        reply = await self._ask(operation, {"message_id": target}, timeout=timeout)
         now = self._clock.now()
         message = self._read(operation, reply, lambda body: answers.read_marked(body, received_at=now))
         if message is not None and message.conversation_id is not None:
@@ -266,7 +266,7 @@ class RestOperations(Asking):
         target = check.checked_id(operation, "conversation_id", conversation_id)
 
         async def load() -> tuple[Participant, ...]:
-            reply = await self._http.ask(operation, {"conversation_id": target}, timeout=timeout)
+            reply = await self._ask(operation, {"conversation_id": target}, timeout=timeout)
             return self._read(
                 operation, reply, lambda body: answers.read_participants(body, report=self._invalid(operation))
             )
@@ -294,7 +294,7 @@ class RestOperations(Asking):
 
     async def _user_by(self, operation: str, person: Id, kind: UserType, timeout: float | None) -> Participant | None:
         try:
-            reply = await self._http.ask(operation, {"id": person}, timeout=timeout)
+            reply = await self._ask(operation, {"id": person}, timeout=timeout)
         except NotFound:
             return None
         implied = operation != routes.USER_INFO
@@ -311,7 +311,7 @@ class RestOperations(Asking):
             "ordonnance_id": check.checked_id(operation, "ordonnance_id", ordonnance_id),
             "patient_id": check.checked_id(operation, "patient_id", patient_id),
         }
-        reply = await self._http.ask(operation, values, timeout=timeout)
+        reply = await self._ask(operation, values, timeout=timeout)
         return self._read(operation, reply, answers.read_permissions)
 
     async def health(self, *, timeout: float | None) -> bool:
@@ -331,7 +331,7 @@ class RestOperations(Asking):
         """Messages after a time, with how many the server sent."""
         operation = routes.NEW_MESSAGES
         query: dict[str, str | int] = {"since": payloads.iso(since), "limit": limit}
-        reply = await self._http.ask(operation, {"conversation_id": conversation_id}, query=query, timeout=timeout)
+        reply = await self._ask(operation, {"conversation_id": conversation_id}, query=query, timeout=timeout)
         counted = Counter(self._invalid(operation))
         now = self._clock.now()
         found = self._read(
@@ -352,7 +352,7 @@ class RestOperations(Asking):
 
     async def _page(self, conversation_id: Id, page: int, limit: int, timeout: float | None) -> tuple[History, int]:
         operation = routes.MESSAGES
-        reply = await self._http.ask(
+        reply = await self._ask(
             operation, {"conversation_id": conversation_id}, query={"page": page, "limit": limit}, timeout=timeout
         )
         counted = Counter(self._invalid(operation))

@@ -7,10 +7,9 @@ import contextlib
 import json
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 from urllib.parse import quote, urlencode
 
 from messaging_client._version import __version__
@@ -31,7 +30,7 @@ from messaging_client.transport.auth import TokenSource
 from messaging_client.transport.exchange import Call, Exchanges, closed_error
 from messaging_client.transport.retry import REPEATED_STATUSES, Backoff
 from messaging_client.transport.routing import MAYBE_ANOTHER, Routes, most_telling
-from messaging_client.transport.statuses import Answer, Reply, error_for, parsed
+from messaging_client.transport.statuses import Answer, error_for, parsed
 from messaging_client.wire.routes import Route, RouteTable
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -42,7 +41,7 @@ class RestStats:
     """Counters of one client.
 
     Attributes:
-        requests: calls of `RestClient.request` and `ask`.
+        requests: calls of `RestClient.request`.
         retries: repetitions after a network error, a 429 or a 5xx.
         failures: calls that ended in an error.
 
@@ -105,15 +104,6 @@ class RestClient:
         self,
         operation: str,
         values: Mapping[str, Id | str] = _NOTHING,
-        **given: Any,
-    ) -> object:
-        """Send a request and give the JSON of the answer, or None where the answer is empty; otherwise as `ask`."""
-        return (await self.ask(operation, values, **given)).body
-
-    async def ask(
-        self,
-        operation: str,
-        values: Mapping[str, Id | str] = _NOTHING,
         *,
         query: Mapping[str, str | int] | None = None,
         body: object = None,
@@ -121,8 +111,9 @@ class RestClient:
         timeout: float | None = None,
         repeatable: bool = True,
         authenticated: bool = True,
-    ) -> Reply:
-        """Send a request and give the success that came.
+        on_success: Callable[[int], object] | None = None,
+    ) -> object:
+        """Send a request and give the JSON of the answer, or None where the answer is empty.
 
         Args:
             operation: as in the route table.
@@ -135,6 +126,7 @@ class RestClient:
             repeatable: whether the request may be sent again after a failure. One that is not is sent once, and a
                 second time only if the server refused the token (and so did nothing).
             authenticated: whether the token goes along.
+            on_success: told the status of a success before this returns.
 
         Raises:
             TransportError: no answer; `may_have_left` says whether the server may have done what was asked.
@@ -146,10 +138,13 @@ class RestClient:
         self.stats.requests += 1
         try:
             call = self._prepared(operation, query, body, headers, timeout, repeatable, authenticated)
-            return await self._through_alternatives(call, values)
+            status, answer = await self._through_alternatives(call, values)
         except MessagingError:
             self.stats.failures += 1
             raise
+        if on_success is not None:
+            on_success(status)
+        return answer
 
     def _prepared(
         self,
@@ -186,16 +181,16 @@ class RestClient:
             trial=self._tokens.trial() if authenticated else None,
         )
 
-    async def _through_alternatives(self, call: Call, values: Mapping[str, Id | str]) -> Reply:
+    async def _through_alternatives(self, call: Call, values: Mapping[str, Id | str]) -> tuple[int, object]:
         """Try the spellings of the route in order, until one is not answered by 404."""
         alternatives = self._routes.alternatives(call.operation, values)
         refused: list[RequestError] = []
         for route in alternatives.routes:
             outcome = await self._until_final(call, route, self._base + route.path(values) + call.query)
             if isinstance(outcome, Answer):
-                reply = Reply(outcome.status, parsed(outcome, call.operation))
+                result = parsed(outcome, call.operation)
                 alternatives.learn(route, outcome.status)
-                return reply
+                return outcome.status, result
             if not isinstance(outcome, RequestError) or outcome.status is None:
                 raise outcome
             if outcome.status not in MAYBE_ANOTHER:

@@ -48,14 +48,6 @@ class Answer:
     body: bytes = b""
 
 
-@dataclass(frozen=True, repr=False)
-class Reply:
-    """A success: its status, and the JSON of its body, None where that is empty."""
-
-    status: int
-    body: object
-
-
 def error_for(answer: Answer, operation: str, now: datetime) -> RequestError | AuthenticationError | None:
     """Give the error that a status stands for, or None for a success (2xx)."""
     status = answer.status
