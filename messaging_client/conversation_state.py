@@ -14,12 +14,13 @@ from messaging_client.events import ConnectionChange, ConversationUpdated, Typin
 from messaging_client.feed import Key
 from messaging_client.history_pages import HistoryPages
 from messaging_client.host import Host
-from messaging_client.models import ConnectionState, Conversation, Id, Message, MessageStatus, Participant
+from messaging_client.models import ConnectionState, Conversation, Id, Message, Participant
 from messaging_client.outbox import Outgoing
 from messaging_client.people import People
 from messaging_client.read_marks import ReadMarks, is_read, kept
 from messaging_client.timeline import Timeline
 from messaging_client.typing_indicator import OwnTyping, TypingUsers
+from messaging_client.unsent import Unsent
 
 _REFRESH_INTERVAL = 2.0  # seconds between two reads that notices cause
 
@@ -50,6 +51,7 @@ class ConversationState:
             order=order,
             pending=lambda: len(host._outbox.pending(conversation_id)),
         )
+        self._unsent = Unsent(host._outbox, conversation_id, self.messages, lambda: self.pages.was_read)
         self.marks = ReadMarks(
             host._rest,
             conversation_id,
@@ -72,7 +74,6 @@ class ConversationState:
         self._refreshing: asyncio.Task[None] | None = None
         self._naming: asyncio.Task[None] | None = None
         self._is_stale = False
-        self._stored: dict[str, bool] = {}  # pending messages seen stored: by their key, or by their content only
         self._loads = 0
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -241,32 +242,15 @@ class ConversationState:
         """Put a message of the server in its place; gives whether anything changed."""
         message = self.people.named(message)
         known = self.messages.get(message.id)
-        settled = self._host.is_own(message) and self._settle_pending(message, is_new=is_new)
+        settled = self._host.is_own(message) and self._unsent.settle(message, is_new=is_new)
         return self.messages.put(message if known is None else kept(known, message)) or settled
-
-    def _settle_pending(self, message: Message, *, is_new: bool) -> bool:
-        """Take out the pending self of a message: by its key, else the oldest being sent with the same content."""
-        pending = self._host._outbox.pending(self.conversation_id)
-        for outgoing in pending:
-            same_key = outgoing.client_message_id == message.client_message_id
-            alike = is_new and message.client_message_id is None and _is_first_like(outgoing, message, pending)
-            if same_key or alike:
-                self._stored[outgoing.client_message_id] = same_key
-                return self.messages.remove(outgoing.pending.id)
-        return False
 
     def _outgoing(self, outgoing: Outgoing) -> None:
         """A message on its way has changed."""
-        key = outgoing.client_message_id
-        if not self._host._outbox.is_pending(key):
-            self._stored.pop(key, None)
-            self.messages.remove(outgoing.pending.id)
-            if outgoing.confirmed is not None:
-                self._take(outgoing.confirmed)
-        elif (by_key := self._stored.get(key)) is None or not (
-            by_key or outgoing.pending.status is MessageStatus.SENDING
-        ):
+        if self._unsent.is_shown(outgoing):
             self.messages.put(self.people.named(outgoing.pending))
+        elif outgoing.confirmed is not None:
+            self._take(outgoing.confirmed)
         self.changed()
 
     def _typing(self, event: TypingEvent) -> None:
@@ -292,9 +276,3 @@ class ConversationState:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _is_first_like(outgoing: Outgoing, message: Message, pending: tuple[Outgoing, ...]) -> bool:
-    """Whether this is the oldest message being sent with the same content."""
-    alike = (each for each in pending if each.pending.status is MessageStatus.SENDING)
-    return next((each for each in alike if each.pending.content == message.content), None) is outgoing

@@ -28,6 +28,7 @@ class HistoryPages:
     Attributes:
         conversation: as the server gave it last, or None.
         context: the ordonnance, consultation or examen as the server sent it, or None.
+        was_read: whether the newest page has been read.
         has_older: whether there are messages before the oldest one here.
         unread_elsewhere: unread messages that the server counts, and that are not known as unread here: on older
             pages, or read by others and not by this user, which a message does not tell.
@@ -50,7 +51,7 @@ class HistoryPages:
         self._order = order
         self._pending = pending
         self._one_at_a_time = asyncio.Lock()
-        self._was_read = False
+        self.was_read = False
         self._marks = 0
         self.conversation: Conversation | None = None
         self.context: dict[str, Any] | None = None
@@ -70,8 +71,8 @@ class HistoryPages:
             self.context = page.context or self.context
             for message in page.messages:
                 self._take(message)
-            if not self._was_read:
-                self._was_read = True
+            if not self.was_read:
+                self.was_read = True
                 pages = page.pagination.total_pages
                 self.has_older = len(page.messages) >= PAGE_SIZE if pages is None else pages > 1
             if page.conversation is not None:
