@@ -70,6 +70,8 @@ class Inbox:
         self._again = False
         self._closed = False
         self._change_count = 0
+        self._asked = 0  # reads of the list are numbered, so that an older answer does not take a newer one's place
+        self._applied = 0
         self.error: MessagingError | None = None
 
     def __repr__(self) -> str:
@@ -106,8 +108,11 @@ class Inbox:
         for each in self._subscriptions:
             each.cancel()
         self._changes.close()
-        await end_task(self._refreshing)
-        await end_task(self._naming)
+        tasks = [task for task in (self._refreshing, self._naming) if task is not None]
+        for task in tasks:
+            task.cancel()  # both at once, also where the caller is cancelled while it waits for the first
+        for task in tasks:
+            await end_task(task)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -152,16 +157,25 @@ class Inbox:
         """
         for _ in range(_REFRESH_TRIES):
             before = self._change_count
+            self._asked += 1
+            asked = self._asked
             try:
                 found = {each.id: each async for each in self._client._rest.iter_conversations("active")}
             except MessagingError as error:
-                self.error = error
+                if asked > self._applied:
+                    self.error = error
                 raise
             if before == self._change_count:
                 break
         else:
             # Something came each time while the list was read, which may be older than that: once more, later.
             self._stale(None)
+        if asked > self._applied and not self._closed:
+            self._applied = asked
+            self._take(found)
+
+    def _take(self, found: dict[Id, Conversation]) -> None:
+        """Show the list as it was read."""
         self.error = None
         self._conversations = found
         self._people.replace(person for each in found.values() for person in each.participants)
@@ -185,8 +199,12 @@ class Inbox:
         async def mark(message: Message) -> None:
             await rest.mark_read(message.id, timeout=None)
 
-        for conversation in [each for each in self._conversations.values() if each.unread_count]:
-            await for_each(mark, await unread_of(rest, conversation, self._client.is_own))
+        try:
+            for conversation in [each for each in self._conversations.values() if each.unread_count]:
+                await for_each(mark, await unread_of(rest, conversation, self._client.is_own))
+        except BaseException:
+            self._stale(None)  # some are marked, and the server may tell nobody
+            raise
         await self.refresh()
 
     async def create(self, titre: str, patient_id: Id) -> Conversation:
