@@ -121,7 +121,7 @@ class MessagingClient(Parts):
         await self.disconnect()
         await self._positions.stop()
         cancelled = await self._dispatcher.drain(max(0.0, ends - self._clock.monotonic()))
-        if not cancelled:
+        if not cancelled and self._dispatcher.has_handled_all():  # what an iterator still holds comes again
             await self._positions.commit()
         await self._sessions.aclose()
         unsent = await self._outbox.aclose()

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from messaging_client.clock import end_task
+from messaging_client.clock import Clock, end_task
 from messaging_client.events import CustomEvent, GapDetected
 from messaging_client.lags import Key, Lag, Order, Refill, can_be_read_back
 from messaging_client.models import Id, Message
@@ -26,6 +26,7 @@ class Hub(Protocol):
     refill: Refill
     order: Order
     workers: set[asyncio.Task[None]]
+    clock: Clock
 
     def publish(self, event: Any) -> None:
         """Put an event into the queues of those who want it."""
@@ -198,6 +199,10 @@ class Consumer(Generic[E]):
         lags = {each: self._hub.order(lag.newest) for each, lag in self._lags.items()}
         self._marks.append(_Mark(self._taken + len(self._queue), passed, lags))
         return passed
+
+    def patience(self) -> float | None:
+        """Give the seconds after which nobody waits for it any more; None if there is no such limit."""
+        return None
 
     def _is_busy(self) -> bool:
         raise AssertionError("a subclass says whether it has an event in hand")

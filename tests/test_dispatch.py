@@ -13,6 +13,7 @@ from dispatching import Shelf, dispatcher, message, tell, typing, until
 
 from messaging_client import CustomEvent, GapDetected, HandlerError, Message, SlowConsumer, TypingEvent
 from messaging_client.dispatch import Dispatcher
+from messaging_client.streams import PATIENCE
 from messaging_client.testing import ManualClock
 
 
@@ -207,6 +208,31 @@ async def test_draining_lets_handlers_finish() -> None:
     gate.open()
     assert await draining == 0
     assert gate.ids == [0, 1, 2, 3, 4]
+
+
+async def test_an_iterator_that_nobody_asks_is_waited_for_a_while_only() -> None:
+    """One that was made and forgotten must not hold up read positions for ever; one that is about to be used must."""
+    clock = ManualClock()
+    place, got = dispatcher(clock=clock), list[Any]()
+    place.subscribe(Message, got.append)
+    forgotten, used = place.stream((Message,)), place.stream((Message,))
+    place.publish(message(1))
+    place.publish(message(2))
+    handled = asyncio.ensure_future(place.handled())
+    await clock.advance(PATIENCE - 1)
+    assert not handled.done()
+    assert not place.has_handled_all()
+    assert (await anext(used)).id == 1
+    await clock.advance(2)
+    assert not handled.done()  # for it was asked, and has not come back
+    assert (await anext(used)).id == 2
+    waiting = asyncio.ensure_future(anext(used))
+    await until(handled.done)
+    assert place.has_handled_all()
+    await place.handled()
+    assert (await anext(forgotten)).id == 1  # it has lost nothing
+    assert not place.has_handled_all()
+    waiting.cancel()
 
 
 # --- who gets what ----------------------------------------------------------------------------------------------------
