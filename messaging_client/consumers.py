@@ -79,6 +79,7 @@ class Consumer(Generic[E]):
         self._wants = wants
         self._queue: deque[E] = deque()
         self._taken = 0
+        self._turn_at = 0  # how many had been taken when it was last read back, or when that became necessary
         self._lags: dict[Id, Lag] = {}
         self._read_back: OrderedDict[tuple[Id, Id], None] = OrderedDict()
         self._refilling: asyncio.Future[tuple[list[Message], bool]] | None = None
@@ -131,6 +132,8 @@ class Consumer(Generic[E]):
             self._drop_oldest(event)
         elif can_be_read_back(event):
             assert event.conversation_id is not None
+            if not self._lags:
+                self._turn_at = self._taken
             self._lags[event.conversation_id] = Lag(event, self._hub.order)
         elif len(self._queue) < 2 * self._limit:
             self._queue.append(event)
@@ -155,8 +158,17 @@ class Consumer(Generic[E]):
 
     # --- what is read back -------------------------------------------------------------------------------------------
 
+    def _is_turn_to_catch_up(self) -> bool:
+        """Whether to read back now: nothing else waits, or what came after has had its share and there is room.
+
+        What waited when a conversation fell behind is worked off first, so each conversation keeps its order.
+        """
+        if not self._lags or not self._queue:
+            return bool(self._lags)
+        return self._taken - self._turn_at >= self._limit >= len(self._queue)
+
     async def _catch_up(self) -> None:
-        """Read back a page of the conversation that fell behind first."""
+        """Read back a page of the conversation whose turn it is: that which fell behind, or was read, longest ago."""
         conversation_id, lag = next(iter(self._lags.items()))
         newest = lag.newest
         reading = asyncio.ensure_future(self._hub.refill(conversation_id, lag.start, lag.last))
@@ -168,13 +180,15 @@ class Consumer(Generic[E]):
             await end_task(reading)
         if self._cancelled:
             return
+        self._turn_at = self._taken
         page, is_end = reading.result()
         for message in lag.read(page, asked_to=newest, is_end=is_end):
             self._remember_read_back(conversation_id, message)
             if self._wants is None or self._wants(message):
                 self._queue.append(message)  # type: ignore[arg-type]
-        if lag.is_over:
-            del self._lags[conversation_id]
+        del self._lags[conversation_id]
+        if not lag.is_over:
+            self._lags[conversation_id] = lag
         for mark in self._marks:
             if conversation_id in mark.lags and lag.has_passed(mark.lags[conversation_id]):
                 del mark.lags[conversation_id]
@@ -291,11 +305,11 @@ class Subscription(Consumer[E]):
 
     async def _work(self) -> None:
         while self._queue or self._lags:
-            if self._queue:
+            if self._is_turn_to_catch_up():
+                await self._catch_up()
+            else:
                 self._taken += 1
                 await self._handle(self._queue.popleft())
-            else:
-                await self._catch_up()
             self._is_free()
 
     def _ended(self, worker: asyncio.Task[None]) -> None:

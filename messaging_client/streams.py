@@ -36,13 +36,13 @@ class StreamQueue(Consumer[E]):
         self._has_one_out = False
         while not self._cancelled:
             self._is_free()
+            if self._is_turn_to_catch_up():
+                await self._catch_up()
+                continue
             if self._queue:
                 self._taken += 1
                 self._has_one_out = True
                 return self._queue.popleft()
-            if self._lags:
-                await self._catch_up()
-                continue
             self._news.clear()
             await self._news.wait()
         raise StopAsyncIteration
