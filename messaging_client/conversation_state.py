@@ -20,9 +20,10 @@ from messaging_client.people import People
 from messaging_client.read_marks import ReadMarks, is_read, kept
 from messaging_client.timeline import Timeline
 from messaging_client.typing_indicator import OwnTyping, TypingUsers
-from messaging_client.unsent import Unsent
+from messaging_client.unsent import Unsent, is_pending
 
 _REFRESH_INTERVAL = 2.0  # seconds between two reads that notices cause
+_FURTHER_PAGES = 3  # older pages that such a read goes back at most; the next one goes on from there
 
 
 class ConversationState:
@@ -50,6 +51,7 @@ class ConversationState:
             take=self._take,
             order=order,
             pending=lambda: len(host._outbox.pending(conversation_id)),
+            may_change=lambda message: host.is_own(message) and not is_read(message) and not is_pending(message),
         )
         self._unsent = Unsent(host._outbox, conversation_id, self.messages, lambda: self.pages.was_read)
         self.marks = ReadMarks(
@@ -75,6 +77,8 @@ class ConversationState:
         self._naming: asyncio.Task[None] | None = None
         self._is_stale = False
         self._loads = 0
+        self._asked = 0  # loads are numbered, so that what an older one brings does not take a newer one's place
+        self._applied = 0
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -137,7 +141,7 @@ class ConversationState:
     # --- reading -----------------------------------------------------------------------------------------------------
 
     async def refresh(self) -> None:
-        """Read the newest page again, with conversation and participants.
+        """Read the newest page again, with conversation and participants, and older ones where statuses may change.
 
         Raises:
             MessagingError: it cannot be read; the error is kept in `error` too.
@@ -145,6 +149,7 @@ class ConversationState:
         self._loads += 1
         self.changed()
         try:
+            self.pages.statuses_changed()
             await self._load()
         finally:
             self._loads -= 1
@@ -156,22 +161,33 @@ class ConversationState:
         self.changed()
         return added
 
-    async def _load(self) -> None:
+    async def _load(self, further_pages: int | None = None) -> None:
+        self._asked += 1
+        asked = self._asked
         try:
             await self.pages.load_newest()
-            await self._load_people()
+            people = await self._read_people()
+            if asked > self._applied:
+                self._applied = asked
+                self._take_people(people)
+            await self.pages.load_statuses(further_pages)
         except MessagingError as error:
-            self.error = error
+            if asked >= self._applied:
+                self.error = error
             raise
-        self.error = None
+        if asked >= self._applied:
+            self.error = None
 
-    async def _load_people(self) -> None:
+    async def _read_people(self) -> tuple[Participant, ...]:
         conversation = self.pages.conversation
         people = conversation.participants if conversation is not None else ()
         if len(people) < 2:
             with suppress(NotFound):  # a server without this route
                 found = await self._host._rest.participants(self.conversation_id, timeout=None, refresh=False)
                 people = found or people
+        return people
+
+    def _take_people(self, people: tuple[Participant, ...]) -> None:
         if self.people.replace(people):
             self._name_messages()
         if self.people.wants_names and (self._naming is None or self._naming.done()):
@@ -207,18 +223,29 @@ class ConversationState:
             self._is_stale = True
 
     async def _refresh_sparingly(self) -> None:
+        is_told = True
         try:
-            while True:
+            while is_told or not self.pages.has_statuses:
                 self._is_stale = False
-                async with self._reading:
-                    with suppress(MessagingError):  # it is in `error`; the next notice, or connection, reads again
-                        await self._load()
+                if is_told:
+                    self.pages.statuses_changed()
+                has_failed = not await self._load_in_turn()
                 self.changed()
                 await self._host._clock.sleep(_REFRESH_INTERVAL)
-                if not self._is_stale:
-                    return
+                is_told = self._is_stale
+                if has_failed and not is_told:
+                    return  # it is in `error`; the next notice, or connection, reads again
         finally:
             self._refreshing = None
+
+    async def _load_in_turn(self) -> bool:
+        """Load when not too many others do; gives whether it could be read."""
+        async with self._reading:
+            try:
+                await self._load(_FURTHER_PAGES)
+            except MessagingError:
+                return False
+        return True
 
     # --- what comes in -----------------------------------------------------------------------------------------------
 

@@ -80,5 +80,10 @@ class Unsent:
         return mine if can_be_it else None
 
     def _newest(self) -> Mark:
-        stored = (each for each in reversed(self._timeline) if not str(each.id).startswith(PENDING_PREFIX))
+        stored = (each for each in reversed(self._timeline) if not is_pending(each))
         return Mark.of(islice(stored, _LATEST))
+
+
+def is_pending(message: Message) -> bool:
+    """Whether the server has given the message no id yet."""
+    return str(message.id).startswith(PENDING_PREFIX)
