@@ -248,7 +248,7 @@ class MessagingClient(Parts):
             context_id: its id.
             patient_id, medecin_id: the other person, needed where the conversation has to be created.
         """
-        conversation = await self._rest.find_or_create(context_type, context_id, patient_id, medecin_id, timeout=None)
+        conversation = await self.find_or_create_conversation(context_type, context_id, patient_id, medecin_id)
         return self._sessions.open(conversation.id, conversation)
 
     def conversation(self, conversation_id: Id) -> ConversationSession:
