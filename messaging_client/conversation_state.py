@@ -76,6 +76,7 @@ class ConversationState:
         self._refreshing: asyncio.Task[None] | None = None
         self._naming: asyncio.Task[None] | None = None
         self._is_stale = False
+        self._closed = False
         self._loads = 0
         self._asked = 0  # loads are numbered, so that what an older one brings does not take a newer one's place
         self._applied = 0
@@ -109,6 +110,7 @@ class ConversationState:
 
     async def aclose(self) -> None:
         """Be live no more; the room is left unless somebody else holds it."""
+        self._closed = True
         for stop in self._stops:
             stop()
         self._stops.clear()
@@ -190,7 +192,8 @@ class ConversationState:
     def _take_people(self, people: tuple[Participant, ...]) -> None:
         if self.people.replace(people):
             self._name_messages()
-        if self.people.wants_names and (self._naming is None or self._naming.done()):
+        # A load that somebody asked for can outlive the conversation; nobody would end what it starts.
+        if not self._closed and self.people.wants_names and (self._naming is None or self._naming.done()):
             self._naming = self._run(self._find_names())
 
     async def _find_names(self) -> None:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
 from messaging_client import arguments as check
+from messaging_client.cache import LISTS, ReadCache
 from messaging_client.changes import Changes
 from messaging_client.clock import end_task
 from messaging_client.dispatch import Subscription
@@ -40,6 +41,8 @@ _REFRESH_TRIES = 3
 class InboxHost(Host, Protocol):
     """What an inbox needs of the client that it belongs to."""
 
+    _cache: ReadCache
+
     def conversation(self, conversation_id: Id) -> ConversationSession:
         """A session on a conversation."""
         ...
@@ -64,6 +67,7 @@ class Inbox:
         self._conversations: dict[Id, Conversation] = {}
         self._changes: Changes[Inbox] = Changes(client._dispatcher, self)
         self._subscriptions: list[Subscription[Any]] = []
+        self._stop_watching: Callable[[], None] | None = None
         self._refreshing: asyncio.Task[None] | None = None
         self._people = People(client._rest, client._clock, client._config.user_cache_ttl)
         self._naming: asyncio.Task[None] | None = None
@@ -89,6 +93,8 @@ class Inbox:
             listen(Notification, self._stale),
             listen(ConnectionChange, self._reconnected),
         ]
+        # What this client changes, such as a read mark of a session, the server need not tell it.
+        self._stop_watching = self._client._cache.watch(LISTS, lambda: self._stale(None))
         try:
             await self._client.join_all()
             await self.refresh()
@@ -107,6 +113,8 @@ class Inbox:
         self._closed = True
         for each in self._subscriptions:
             each.cancel()
+        if self._stop_watching is not None:
+            self._stop_watching()
         self._changes.close()
         tasks = [task for task in (self._refreshing, self._naming) if task is not None]
         for task in tasks:

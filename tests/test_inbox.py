@@ -398,6 +398,20 @@ async def test_a_list_that_is_older_than_a_message_does_not_take_it_back(monkeyp
         assert inbox.unread_count == 1
 
 
+async def test_what_this_client_marks_is_counted_though_the_server_tells_nobody() -> None:
+    async with Scene() as scene:
+        await scene.fill(3)
+        client = await scene.client()
+        inbox, session = await scene.inbox(client), await scene.session(client)
+        tell_nobody(scene)
+        await session.mark_as_read(session.messages[0])
+        await until(inbox, lambda: inbox.unread_count == 2)
+        await client.mark_message_as_read(session.messages[1].id)
+        await until(inbox, lambda: inbox.unread_count == 1)
+        await inbox.close()
+        assert not client._cache._watchers["lists"]
+
+
 async def test_marks_that_end_half_way_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Scene() as scene:
         clock = ManualClock()
