@@ -93,7 +93,8 @@ class Asking:
             raise check.refuse(operation, f"Say {user_type}_id: this user is a {user.type}.")
         return user.id
 
-    def _context(self, operation: str, context_type: Any, context_id: Any) -> tuple[str, Id]:
+    def checked_context(self, operation: str, context_type: Any, context_id: Any) -> tuple[str, Id]:
+        """Give word and id of a context as they are compared; ValidationFailed where they are none."""
         if not isinstance(context_type, str) or not context_type.strip():
             known = ", ".join(ContextType)
             raise check.refuse(operation, f"context_type must be a word such as {known}.")

@@ -141,7 +141,7 @@ class MessagingClient(Parts):
             self._dispatcher.drain(max(0.0, ends - self._clock.monotonic()), but=closing.callers)
         )
         cancelled = await self._dispatcher.end_work(but=closing.callers)
-        if not cancelled:
+        if not cancelled and self._dispatcher.has_handled_all():  # what an iterator still holds comes again
             await self._positions.commit()
         await self._sessions.aclose()
         unsent = await self._outbox.aclose()
@@ -275,7 +275,7 @@ class MessagingClient(Parts):
             context_id: its id.
             patient_id, medecin_id: the other person, needed where the conversation has to be created.
         """
-        conversation = await self._rest.find_or_create(context_type, context_id, patient_id, medecin_id, timeout=None)
+        conversation = await self.find_or_create_conversation(context_type, context_id, patient_id, medecin_id)
         return self._sessions.open(conversation.id, conversation)
 
     def conversation(self, conversation_id: Id) -> ConversationSession:

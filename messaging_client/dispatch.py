@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Set
 from typing import Any, Protocol, TypeVar
 
+from messaging_client.clock import Clock, SystemClock, end_task, finished_within
 from messaging_client.consumers import Consumer, Subscription
 from messaging_client.events import CustomEvent, HandlerError, SlowConsumer
 from messaging_client.lags import Order, Refill
@@ -53,6 +54,7 @@ class Dispatcher:
         queue_size: events that may wait for one subscription.
         refill: how a subscription that fell behind reads messages back.
         order: the order of messages within a conversation.
+        clock: time.
 
     Attributes:
         taps: those who look at every event; forgotten when nobody else holds them.
@@ -60,7 +62,7 @@ class Dispatcher:
         handler_errors: how many exceptions came out of handlers.
     """
 
-    def __init__(self, queue_size: int, *, refill: Refill, order: Order) -> None:
+    def __init__(self, queue_size: int, *, refill: Refill, order: Order, clock: Clock | None = None) -> None:
         self._queue_size = queue_size
         self._everywhere: Table = {}
         self._in_conversation: Table = {}
@@ -69,6 +71,7 @@ class Dispatcher:
         self._closed = False
         self.refill = refill
         self.order = order
+        self.clock = clock or SystemClock()
         self.taps: weakref.WeakSet[Tap] = weakref.WeakSet()
         self.workers: set[asyncio.Task[None]] = set()
         self.handler_errors = 0
@@ -188,16 +191,35 @@ class Dispatcher:
         """Return once everybody who listens to messages has worked off what was offered before this call.
 
         A handler has when it has returned or raised, an iterator when it was asked for the next event; read-backs are
-        included. Who is cancelled meanwhile counts as done. The handler that calls this is not waited for; whoever
-        calls it from within an `async for` over messages waits for ever.
+        included. Who is cancelled meanwhile counts as done, and so does an iterator that was never asked for anything,
+        once it has existed for `PATIENCE` seconds. The handler that calls this is not waited for; whoever calls it from
+        within an `async for` over messages waits for ever.
         """
-        waits = {
-            passed
+        waits = self._unhandled()
+        while waits:
+            unlimited = [passed for each, passed in waits.items() if each.patience() is None]
+            if unlimited:
+                await asyncio.wait(unlimited)
+            else:
+                all_passed = asyncio.ensure_future(asyncio.wait(waits.values()))
+                try:
+                    await finished_within(self.clock, all_passed, max(each.patience() or 0.0 for each in waits))
+                finally:
+                    await end_task(all_passed)
+            waits = {each: passed for each, passed in waits.items() if not passed.done() and each.patience() != 0}
+
+    def has_handled_all(self) -> bool:
+        """Whether `handled` would not have to wait."""
+        return not self._unhandled()
+
+    def _unhandled(self) -> dict[Consumer[Any], asyncio.Future[None]]:
+        """Who has something to work off, and what is done once that is worked off."""
+        return {
+            consumer: passed
             for consumer, places in tuple(self._places.items())
-            if any(_is_for_messages(key) for _, key in places) and (passed := consumer.worked_off()) is not None
+            if any(_is_for_messages(key) for _, key in places)
+            if consumer.patience() != 0 and (passed := consumer.worked_off()) is not None
         }
-        if waits:
-            await asyncio.wait(waits)
 
     async def drain(self, timeout: float, *, but: Set[Any] = frozenset()) -> None:
         """Let handlers finish what waits, at most `timeout` real seconds.

@@ -91,7 +91,9 @@ class Parts(Subscriptions, Operations):
             report=lambda fault: self._intake.report(fault),
         )
         self._reader = Reader(self._rest, message_order_key, clock, config.queue_size)
-        self._dispatcher = Dispatcher(config.queue_size, refill=self._reader.page_from, order=message_order_key)
+        self._dispatcher = Dispatcher(
+            config.queue_size, refill=self._reader.page_from, order=message_order_key, clock=clock
+        )
         self._positions = Positions(
             self._opened_store,
             handled=self._dispatcher.handled,

@@ -115,24 +115,12 @@ class RestOperations(Asking):
         self._cache.invalidate(cache.LISTS)
         return self._read(operation, reply, answers.read_conversation)
 
-    async def find_or_create(
-        self, context_type: str, context_id: Id, patient_id: Id | None, medecin_id: Id | None, *, timeout: float | None
-    ) -> Conversation:
-        """The conversation of a context, created where there is none yet."""
-        try:
-            history = await self.history(context_type, context_id, 1, 1, timeout=timeout, refresh=True)
-        except NotFound:
-            history = None
-        if history is not None and history.conversation is not None:
-            return history.conversation
-        return await self.create_from_context(context_type, context_id, patient_id, medecin_id, timeout=timeout)
-
     async def create_from_context(
         self, context_type: str, context_id: Id, patient_id: Id | None, medecin_id: Id | None, *, timeout: float | None
     ) -> Conversation:
         """Create the conversation of a context between a patient and a doctor; the user's own id need not be given."""
         operation = routes.CREATE
-        context, number = self._context(operation, context_type, context_id)
+        context, number = self.checked_context(operation, context_type, context_id)
         patient = await self._person_id(operation, UserType.PATIENT, patient_id)
         medecin = await self._person_id(operation, UserType.MEDECIN, medecin_id)
         people: list[Person] = [
@@ -163,7 +151,7 @@ class RestOperations(Asking):
     ) -> History:
         """A page of the conversation of a context; NotFound where there is none yet."""
         operation = routes.HISTORY
-        context, number = self._context(operation, context_type, context_id)
+        context, number = self.checked_context(operation, context_type, context_id)
         check.checked_page(operation, page, limit)
 
         async def load() -> History:

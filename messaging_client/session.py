@@ -269,7 +269,7 @@ class ConversationSession:
             await self._state.own_typing.set(False)
 
     async def refresh(self) -> None:
-        """Read the newest page, the conversation and its participants again."""
+        """Read the newest page, the conversation and its people again, and older pages whose statuses may change."""
         await self._state.refresh()
 
     async def load_older(self) -> int:

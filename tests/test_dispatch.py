@@ -13,6 +13,7 @@ from dispatching import Shelf, dispatcher, message, tell, typing, until
 
 from messaging_client import CustomEvent, GapDetected, HandlerError, Message, SlowConsumer, TypingEvent
 from messaging_client.dispatch import Dispatcher
+from messaging_client.streams import PATIENCE
 from messaging_client.testing import ManualClock
 
 
@@ -213,6 +214,31 @@ async def test_draining_lets_handlers_finish() -> None:
     await draining
     assert gate.ids == [0, 1, 2, 3, 4]
     assert await place.end_work() == 0
+
+
+async def test_an_iterator_that_nobody_asks_is_waited_for_a_while_only() -> None:
+    """One that was made and forgotten must not hold up read positions for ever; one that is about to be used must."""
+    clock = ManualClock()
+    place, got = dispatcher(clock=clock), list[Any]()
+    place.subscribe(Message, got.append)
+    forgotten, used = place.stream((Message,)), place.stream((Message,))
+    place.publish(message(1))
+    place.publish(message(2))
+    handled = asyncio.ensure_future(place.handled())
+    await clock.advance(PATIENCE - 1)
+    assert not handled.done()
+    assert not place.has_handled_all()
+    assert (await anext(used)).id == 1
+    await clock.advance(2)
+    assert not handled.done()  # for it was asked, and has not come back
+    assert (await anext(used)).id == 2
+    waiting = asyncio.ensure_future(anext(used))
+    await until(handled.done)
+    assert place.has_handled_all()
+    await place.handled()
+    assert (await anext(forgotten)).id == 1  # it has lost nothing
+    assert not place.has_handled_all()
+    waiting.cancel()
 
 
 # --- who gets what ----------------------------------------------------------------------------------------------------
@@ -483,6 +509,39 @@ async def test_slow_consumers_are_reported_once_until_they_have_room() -> None:
     tell(place, shelf, map(message, range(10, 14)))
     await place.handled()
     assert gate.ids == list(range(14))
+
+
+@pytest.mark.parametrize("as_stream", [True, False])
+@pytest.mark.parametrize("missed", [1, 20])
+async def test_what_must_be_read_back_has_its_turn_while_others_go_on(as_stream: bool, missed: int) -> None:
+    """There is always something in the queue, of a conversation that goes on and on."""
+    limit, shelf = 3, Shelf(page=2)
+    place, got = dispatcher(limit, shelf), list[Message]()
+    numbers = iter(range(1000, 2000))
+
+    def take(each: Message) -> None:
+        got.append(each)
+        if len(got) < 300:
+            tell(place, shelf, [message(next(numbers), 3)])
+
+    stream = place.stream((Message,)) if as_stream else None
+    if not as_stream:
+        place.subscribe(Message, take)
+    tell(place, shelf, [message(number, 3) for number in range(limit)])
+    for number in range(missed):
+        tell(place, shelf, [message(100 + number, 1), message(100 + number, 2)])
+    if stream is not None:
+        for _ in range(300):
+            take(await anext(stream))
+    else:
+        await until(lambda: len(got) >= 300 and not place.workers)
+    of = {each: [m.id for m in got if m.conversation_id == each] for each in (1, 2, 3)}
+    for each in (1, 2):
+        assert of[each] == [100 + number for number in range(missed)]
+        last = max(place for place, m in enumerate(got) if m.conversation_id == each)
+        assert last < 10 * (missed + 1)
+    assert of[3] == sorted(of[3])
+    assert set(of[3]) >= set(range(limit))
 
 
 async def test_other_events_drop_the_oldest() -> None:

@@ -23,6 +23,7 @@ from messaging_client import (
     RateLimited,
     RequestTimeout,
     ServerError,
+    UnexpectedResponse,
     User,
     UserType,
     ValidationFailed,
@@ -111,6 +112,51 @@ async def test_creating_and_finding(scene: Scene, client: MessagingClient) -> No
     assert (new.title, new.context_type, new.context_id) == ("Messages - Examen 23", "examen", 23)
     assert new.id in [each.id for each in await client.get_medecin_conversations()]
     assert (await client.find_or_create_conversation("ordonnance", 15, 5)).id == scene.conversation
+
+
+@pytest.mark.parametrize("scene", ["first spelling"], indirect=True)
+async def test_one_that_another_client_creates_at_the_same_moment_is_found(
+    scene: Scene, client: MessagingClient
+) -> None:
+    scene.server.faults.answer("history", 404)
+    scene.server.faults.answer("create", 409)
+    assert (await client.find_or_create_conversation("ordonnance", 15, 5)).id == scene.conversation
+    # Its history may come later than the refusal; the list has it.
+    scene.server.faults.answer("history", 404, count=2)
+    scene.server.faults.answer("create", 409)
+    session = await client.open_conversation("ordonnance", 15, patient_id=5)
+    assert session.conversation_id == scene.conversation
+    scene.server.faults.answer("history", 404, count=2)
+    scene.server.faults.answer("create", 409)
+    with pytest.raises(Conflict):
+        await client.find_or_create_conversation("ordonnance", 15, 6)  # a conversation, but not with patient 6
+
+
+@pytest.mark.parametrize("scene", ["first spelling"], indirect=True)
+@pytest.mark.parametrize("said", ["in the messages", "beside them", "nowhere"])
+async def test_one_whose_history_is_messages_alone_is_not_created_again(
+    scene: Scene, client: MessagingClient, said: str
+) -> None:
+    message = dict(scene.server.messages(scene.conversation)[-1])
+    ids = {key: message.pop(key) for key in list(message) if "conversation" in key}
+    assert list(ids.values()) == [scene.conversation]
+    bodies: dict[str, Any] = {
+        "in the messages": {"messages": [message | ids]},
+        "beside them": {"messages": [], "conversation_id": scene.conversation},
+        "nowhere": {"messages": [message]},
+    }
+    scene.server.faults.answer("history", 200, body=bodies[said], count=None)
+    scene.server.faults.answer("create", 500, count=None)
+    found = await client.find_or_create_conversation("ordonnance", 15, 5)
+    assert (found.id, found.context_type, found.context_id) == (scene.conversation, "ordonnance", 15)
+    assert scene.requests("create") == 0
+    if said == "beside them":
+        scene.server.faults.answer("messages", 200, body={"messages": []})
+        found = await client.find_or_create_conversation("ordonnance", 15, 5)
+        assert (found.id, found.context_type, found.context_id) == (scene.conversation, "ordonnance", 15)
+    if said == "nowhere":
+        with pytest.raises(UnexpectedResponse):
+            await client.find_or_create_conversation("examen", 23, 5)
 
 
 async def test_sending_and_marking(scene: Scene, client: MessagingClient) -> None:

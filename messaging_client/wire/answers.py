@@ -136,6 +136,12 @@ def read_history(
     )
 
 
+def conversation_named(body: object) -> Id | None:
+    """Give the id of the conversation that a page of messages says it is of, or None."""
+    data, _ = _list_of(body, "messages")
+    return first_id(data, CONVERSATION_IDS)
+
+
 def read_new_messages(
     body: object, *, conversation_id: Id, received_at: datetime, report: Report
 ) -> tuple[Message, ...]:
