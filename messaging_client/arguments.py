@@ -161,6 +161,15 @@ def checked_wait(operation: str, name: str, value: Any) -> float:
     return float(min(value, _LONGEST_WAIT))
 
 
+def checked_patience(operation: str, value: Any) -> float | None:
+    """Check how long to wait for something, in seconds; None is for ever.
+
+    Raises:
+        ValidationFailed: it is no number from 0 on.
+    """
+    return None if value is None else checked_wait(operation, "timeout", value)
+
+
 def checked_timeout(operation: str, value: Any) -> float | None:
     """Check the time of a request, None for the usual one.
 

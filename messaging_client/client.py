@@ -141,7 +141,8 @@ class MessagingClient(Parts):
             self._dispatcher.drain(max(0.0, ends - self._clock.monotonic()), but=closing.callers)
         )
         cancelled = await self._dispatcher.end_work(but=closing.callers)
-        if not cancelled and self._dispatcher.has_handled_all():  # what an iterator still holds comes again
+        # What an iterator still holds comes again; a message whose handler closes the client does not.
+        if not cancelled and self._dispatcher.has_handled_all(but=closing.callers):
             await self._positions.commit()
         await self._sessions.aclose()
         unsent = await self._outbox.aclose()
@@ -226,7 +227,7 @@ class MessagingClient(Parts):
             AuthenticationError: the token was refused for good.
             NotConnected: the client was closed.
         """
-        seconds = None if timeout is None else check.checked_wait("wait_connected", "timeout", timeout)
+        seconds = check.checked_patience("wait_connected", timeout)
         await self._connection.wait_connected(seconds)
 
     # --- rooms -------------------------------------------------------------------------------------------------------

@@ -208,9 +208,9 @@ class Dispatcher:
                     await end_task(all_passed)
             waits = {each: passed for each, passed in waits.items() if not passed.done() and each.patience() != 0}
 
-    def has_handled_all(self) -> bool:
-        """Whether `handled` would not have to wait."""
-        return not self._unhandled()
+    def has_handled_all(self, *, but: Set[Any] = frozenset()) -> bool:
+        """Whether `handled` would not have to wait, other than for handlers in one of these tasks."""
+        return not any(each._worker not in but for each in self._unhandled())
 
     def _unhandled(self) -> dict[Consumer[Any], asyncio.Future[None]]:
         """Who has something to work off, and what is done once that is worked off."""

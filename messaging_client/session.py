@@ -306,7 +306,7 @@ class ConversationSession:
         """
         if predicate is not None:
             check.checked_callable("wait_for_message", "predicate", predicate)
-        seconds = None if timeout is None else check.checked_wait("wait_for_message", "timeout", timeout)
+        seconds = check.checked_patience("wait_for_message", timeout)
 
         def wants(message: Message) -> bool:
             return (own or not self.is_own(message)) and (predicate is None or predicate(message))

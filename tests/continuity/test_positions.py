@@ -44,6 +44,26 @@ async def test_what_was_missed_comes_after_a_restart(server: MessagingServer, ta
     assert [each for life in lives for each in life.ids] == ids_of(server, talk, 3)
 
 
+async def test_the_message_whose_handler_closes_the_client_does_not_come_again(
+    server: MessagingServer, talk: int, store: Path
+) -> None:
+    client = bot(server, store)
+    told: list[str] = []
+
+    @client.on_new_message
+    async def stop(message: Message) -> None:
+        told.append(message.content)
+        await client.aclose()
+
+    await client.join_conversation(talk)
+    running = asyncio.create_task(client.run_forever())
+    await server.say(talk, "stop", DOCTOR)
+    async with asyncio.timeout(20):
+        await running
+    assert told == ["stop"]
+    assert (await one_life(server, store, talk, 1, "second")).in_time == ids_of(server, talk, 4)
+
+
 async def test_a_message_that_no_handler_had_comes_again(server: MessagingServer, talk: int, store: Path) -> None:
     async with bot(server, store) as client:
         never = asyncio.Event()
