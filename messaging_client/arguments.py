@@ -146,3 +146,14 @@ def checked_deadline(operation: str, value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise refuse(operation, "deadline must be a finite number of seconds above 0, or None for no end.")
     return float(value)
+
+
+def checked_timeout(operation: str, value: Any) -> float:
+    """Check a time-out in seconds.
+
+    Raises:
+        ValidationFailed: it is no finite number above 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise refuse(operation, "timeout must be a finite number of seconds above 0.")
+    return float(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -50,6 +50,7 @@ class Call:
         renewed: whether that has been asked for already.
         repetitions: how many tries followed a failure.
         may_have_left: whether one of the tries that failed can have reached the server.
+        on_attempt: told of each try as it begins, which shows how far it has come.
 
     """
 
@@ -66,6 +67,7 @@ class Call:
     renewed: bool = False
     repetitions: int = 0
     may_have_left: bool = False
+    on_attempt: Callable[[Attempt], None] | None = None
 
 
 class Exchanges:
@@ -112,6 +114,8 @@ class Exchanges:
 
         """
         attempt = Attempt()
+        if call.on_attempt is not None:
+            call.on_attempt(attempt)
         started = self._clock.monotonic()
         seconds = min(call.timeout, call.ends_at - started)
         outcome: Answer | MessagingError

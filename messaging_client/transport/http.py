@@ -7,7 +7,7 @@ import contextlib
 import json
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import quote, urlencode
@@ -26,6 +26,7 @@ from messaging_client.errors import (
 )
 from messaging_client.models import Id
 from messaging_client.transport.address import ServerAddress
+from messaging_client.transport.aio import Attempt
 from messaging_client.transport.auth import TokenSource
 from messaging_client.transport.exchange import Call, Exchanges, closed_error
 from messaging_client.transport.retry import REPEATED_STATUSES, Backoff
@@ -110,6 +111,7 @@ class RestClient:
         timeout: float | None = None,
         repeatable: bool = True,
         authenticated: bool = True,
+        on_attempt: Callable[[Attempt], None] | None = None,
     ) -> object:
         """Send a request and give the JSON of the answer, or None where the answer is empty.
 
@@ -124,6 +126,7 @@ class RestClient:
             repeatable: whether the request may be sent again after a failure. One that is not is sent once, and a
                 second time only if the server refused the token (and so did nothing).
             authenticated: whether the token goes along.
+            on_attempt: told of each try as it begins, which shows how far it has come.
 
         Raises:
             TransportError: no answer; `may_have_left` says whether the server may have done what was asked.
@@ -135,6 +138,7 @@ class RestClient:
         self.stats.requests += 1
         try:
             call = self._prepared(operation, query, body, headers, timeout, repeatable, authenticated)
+            call.on_attempt = on_attempt
             return await self._through_alternatives(call, values)
         except MessagingError:
             self.stats.failures += 1
