@@ -96,6 +96,7 @@ class MessagingClient(Parts):
             await self._outbox.start()
         self._wanted = True
         await self._connection.connect(wait=wait)
+        self._outbox.token_changed()  # whoever connects again has seen to it
 
     async def disconnect(self) -> None:
         """End the connection and the polling; subscriptions and joined rooms stay, and `connect()` works again."""

@@ -1,8 +1,21 @@
 """Messages on their way out: each is sent until it is certain, once, in the order of its conversation."""
 
-from messaging_client.outbox.delivery import Exchange
+from messaging_client.outbox.exchange import Exchange, Known
 from messaging_client.outbox.keeper import Keeper
+from messaging_client.outbox.marks import Mark, Place
 from messaging_client.outbox.outbox import Outbox
-from messaging_client.outbox.outgoing import PENDING_PREFIX, Mark, Outgoing
+from messaging_client.outbox.outgoing import PENDING_PREFIX, Outgoing
+from messaging_client.outbox.settling import Found, Unreadable
 
-__all__ = ["PENDING_PREFIX", "Exchange", "Keeper", "Mark", "Outbox", "Outgoing"]
+__all__ = [
+    "PENDING_PREFIX",
+    "Exchange",
+    "Found",
+    "Keeper",
+    "Known",
+    "Mark",
+    "Outbox",
+    "Outgoing",
+    "Place",
+    "Unreadable",
+]
