@@ -9,10 +9,11 @@ from enum import Enum, auto
 
 from messaging_client.models import Message, UserType
 
-CUT_FROM = 50
-"""Characters from which on the beginning of a text is taken for a text that the server may have cut."""
+CUT_FROM = 30
+"""Letters and digits from which on the beginning of a text is taken for a text that the server may have cut."""
 
-_TAG = re.compile(r"<[^<>]*>?")
+_TAG = re.compile(r"<[^<>]*>")
+_TAG_OR_REST = re.compile(r"<[^>]*(>|$)")  # as PHP's strip_tags does it
 
 
 class Likeness(Enum):
@@ -48,9 +49,11 @@ def likeness_of_text(found: str, sent: str) -> Likeness:
     """Compare two texts."""
     if _spelled(found) == _spelled(sent):
         return Likeness.SAME
-    theirs, mine = _bare(found), _bare(sent)
-    is_cut = len(theirs) >= CUT_FROM and mine.startswith(theirs)
-    return Likeness.PERHAPS if theirs == mine or is_cut else Likeness.OTHER
+    plain = html.unescape(html.unescape(sent))
+    mine = [_bare(each) for each in (plain, _TAG.sub("", plain), _TAG_OR_REST.sub("", plain))]
+    theirs = _bare(html.unescape(html.unescape(found)))
+    is_cut = len(theirs) >= CUT_FROM and any(each.startswith(theirs) for each in mine)
+    return Likeness.PERHAPS if theirs in mine or is_cut else Likeness.OTHER
 
 
 def _spelled(text: str) -> str:
@@ -59,6 +62,5 @@ def _spelled(text: str) -> str:
 
 
 def _bare(text: str) -> str:
-    """Give the letters and digits alone: what is left of a text by a server that strips tags, emojis or punctuation."""
-    plain = unicodedata.normalize("NFKC", _TAG.sub("", html.unescape(html.unescape(text))))
-    return "".join(each for each in plain if each.isalnum())
+    """Give the letters and digits alone: what servers leave of a text that strip emojis, accents' forms or signs."""
+    return "".join(each for each in unicodedata.normalize("NFKC", text) if each.isalnum())
