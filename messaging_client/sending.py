@@ -7,7 +7,7 @@ from typing import Any
 
 from messaging_client.feed import Feed
 from messaging_client.models import Id, Message
-from messaging_client.outbox import Found, Known, Mark, Outgoing, Place, Unreadable
+from messaging_client.outbox import CLOCKS_APART, Found, Known, Mark, Outgoing, Place, Unreadable
 from messaging_client.reading import PAGE_SIZE, Batch
 from messaging_client.rest import RestOperations
 from messaging_client.wire.messages import CLIENT_IDS, IDS
@@ -110,12 +110,16 @@ class Sending:
 def _is_known_ground(mark: Mark, batch: Batch) -> bool:
     """Whether what comes on further pages was there before the mark.
 
-    Pages are in the order of time, and a clock may have been set back: where ids are numbers, a whole page of smaller
-    ones is asked for. Where they are texts, one that the mark knows has to do.
+    Pages are in the order of time. A clock that was set back puts a new message behind old ones, so that a page must
+    also reach back further than clocks are set.
     """
-    if any(isinstance(each.id, str) and each.id in mark.ids for each in batch.messages):
-        return True
-    return bool(batch.messages) and all(mark.place_of(each) is Place.BEFORE for each in batch.messages)
+    if not batch.messages:
+        return False
+    is_met = any(isinstance(each.id, str) and each.id in mark.ids for each in batch.messages)
+    if not is_met and any(mark.place_of(each) is not Place.BEFORE for each in batch.messages):
+        return False
+    oldest = min((each.timestamp for each in batch.messages if not each.timestamp_is_receipt), default=None)
+    return oldest is None or mark.timestamp is None or mark.timestamp - oldest > CLOCKS_APART
 
 
 def _unreadable(payload: Any) -> Unreadable:

@@ -2,12 +2,13 @@
 
 from messaging_client.outbox.exchange import Exchange, Known
 from messaging_client.outbox.keeper import Keeper
-from messaging_client.outbox.marks import Mark, Place
+from messaging_client.outbox.marks import CLOCKS_APART, Mark, Place
 from messaging_client.outbox.outbox import Outbox
 from messaging_client.outbox.outgoing import PENDING_PREFIX, Outgoing
 from messaging_client.outbox.settling import Found, Unreadable
 
 __all__ = [
+    "CLOCKS_APART",
     "PENDING_PREFIX",
     "Exchange",
     "Found",

@@ -12,8 +12,8 @@ from messaging_client.models import Id, Message
 MOST_TEXT_IDS = 100
 """Ids that are texts are kept up to so many: nothing tells their order, so that each is known by itself only."""
 
-CLOCKS_APART = timedelta(hours=1)
-"""How far a server's clock may have gone back, where ids are texts and times alone tell what was first."""
+CLOCKS_APART = timedelta(hours=2)
+"""How far a server's clock is taken to go back at most: more than an hour that was not meant to be changed."""
 
 
 class Place(Enum):
