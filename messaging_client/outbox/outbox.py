@@ -238,7 +238,6 @@ class Outbox:
         loop = asyncio.get_running_loop()
         outgoing.accepted, outgoing.done = loop.create_future(), loop.create_future()
         outgoing.expires_at = outgoing.given_up_after = None
-        outgoing.is_settled = False
         self._delivery.gate.release()
         status, error = outgoing.pending.status, outgoing.error
         outgoing.become(MessageStatus.SENDING)

@@ -52,7 +52,6 @@ class Outgoing:
         expires_at: when it is given up, or None.
         timeout: seconds for one request; as configured if None.
         progress: how far the request under way has come; None while there is none.
-        is_settled: its end is decided, though perhaps not yet written down and told.
         given_up_after: seconds of a deadline that is over; None while it is to be sent.
         is_being_discarded: the user has discarded it, and the store is forgetting it.
     """
@@ -72,7 +71,6 @@ class Outgoing:
     expires_at: datetime | None = None
     timeout: float | None = None
     progress: Progress | None = None
-    is_settled: bool = False
     given_up_after: float | None = None
     is_being_discarded: bool = False
 

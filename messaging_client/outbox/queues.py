@@ -75,10 +75,13 @@ class Queues:
             await asyncio.wait(workers)
 
     async def give_up(self, outgoing: Outgoing, seconds: float) -> None:
-        """Stop sending a message whose time is over, unless its end is decided."""
+        """Stop sending a message whose time is over, unless its end is decided.
+
+        Of the head its worker alone decides the end, so that there is one, however long the store takes.
+        """
         await asyncio.wait({outgoing.accepted})
         queue = self._queues.get(outgoing.conversation_id)
-        if outgoing.is_settled or queue is None or outgoing not in queue.waiting:
+        if queue is None or outgoing not in queue.waiting:
             return
         outgoing.given_up_after = seconds
         if queue.waiting[0] is outgoing:
@@ -135,10 +138,9 @@ class Queues:
             unexpected.__cause__ = error
             await self._fail(outgoing, unexpected, MessageStatus.UNCERTAIN)
 
-    # --- ends: decided before the first wait, so that nothing else is decided meanwhile -------------------------------
+    # --- ends --------------------------------------------------------------------------------------------------------
 
     async def _confirm(self, outgoing: Outgoing, message: Message) -> None:
-        outgoing.is_settled = True
         outgoing.confirmed = message
         try:
             self._confirmed(message)
@@ -160,7 +162,6 @@ class Queues:
             await self._fail(outgoing, RequestTimeout(text), MessageStatus.ERROR)
 
     async def _fail(self, outgoing: Outgoing, error: MessagingError, status: MessageStatus) -> None:
-        outgoing.is_settled = True
         outgoing.become(status, error)
         try:
             await self._keeper.note(outgoing)

@@ -93,9 +93,11 @@ async def test_a_deadline_while_a_refusal_is_written_down(
     await outbox.aclose()
 
 
+@pytest.mark.parametrize("is_away", [True, False])
 @pytest.mark.parametrize("turns", range(16))
-async def test_a_deadline_while_a_message_comes_to_the_head(script: Script, turns: int) -> None:
+async def test_a_deadline_while_a_message_comes_to_the_head(script: Script, turns: int, is_away: bool) -> None:
     script.hold = asyncio.Event()
+    script.answers = [None, *[AWAY] * 100] if is_away else []
     outbox = an_outbox(script)
     submit(outbox, "un")
     second = submit(outbox, "deux", deadline=1000)
@@ -111,6 +113,7 @@ async def test_a_deadline_while_a_message_comes_to_the_head(script: Script, turn
     if not isinstance(ended, Message):
         assert isinstance(ended, RequestTimeout)
         assert [each.pending.status for each in outbox.pending()] == [MessageStatus.ERROR]
+    assert not (is_away and isinstance(ended, Message))
     await outbox.aclose()
 
 
