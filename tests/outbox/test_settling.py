@@ -202,6 +202,32 @@ async def test_what_another_device_said_long_before_is_not_taken_for_this_one(
     assert script.contents() == ["un", "ok", "ok"]
 
 
+async def test_what_came_after_a_message_that_was_found_is_not_taken_for_the_next_one(
+    script: Script, clock: ManualClock
+) -> None:
+    outbox = an_outbox(script, is_idempotent=False)
+    script.answers = [("lost", CUT)]
+    await in_the_end(clock, submit(outbox, "un"))
+    script.add(15, "ok")  # on the telephone, while the answer was missing
+    script.answers = [CUT]
+    message = await in_the_end(clock, submit(outbox, "ok"))  # at once
+    assert isinstance(message, Message)
+    assert (message.id, script.contents()) == (3, ["un", "ok", "ok"])
+
+
+async def test_what_was_newest_is_read_again_when_the_server_was_away_for_a_moment(
+    script: Script, clock: ManualClock
+) -> None:
+    outbox = an_outbox(script, is_idempotent=False)
+    script.answers = [AWAY, CUT]
+    outgoing = submit(outbox, "ok")
+    await clock.advance(0.3)
+    script.add(15, "ok")
+    message = await in_the_end(clock, outgoing)
+    assert isinstance(message, Message)
+    assert (message.id, script.contents()) == (2, ["ok", "ok"])
+
+
 @pytest.mark.parametrize("is_current", [True, False])
 async def test_what_other_parts_have_read_spares_a_read(script: Script, clock: ManualClock, is_current: bool) -> None:
     newest = script.add(15, "ok")
