@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -57,7 +57,7 @@ class Batch:
     messages: tuple[Message, ...]
     count: int
     is_last: bool | None = None
-    unreadable: tuple[Any, ...] = ()
+    unreadable: tuple[Any, ...] = field(default=(), repr=False)
 
 
 class Source(Protocol):

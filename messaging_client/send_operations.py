@@ -165,8 +165,11 @@ class SendOperations:
         self._outbox.expect(key, target, text)
         try:
             sent = await send_over(self._connection, self._dispatcher, outgoing, (key, temporary), self._clock, seconds)
-        except (NotConnected, ValidationFailed) as error:
-            if not getattr(error, "may_have_left", False):
+        except ValidationFailed:
+            self._outbox.expect_no_more(key)
+            raise
+        except TransportError as error:
+            if not error.may_have_left:
                 self._outbox.expect_no_more(key)
             raise
         finally:

@@ -242,8 +242,8 @@ class Delivery:
         self.gate.succeeded()
         time = None if message.timestamp_is_receipt else message.timestamp
         self.claims.add(conversation_id, message.id, outgoing.client_message_id, time)
-        mark, before = self._marks.get(conversation_id, (None, float("-inf")))
-        self._marks[conversation_id] = Mark.of([message]).later(mark), max(moment, before)
+        mark, _ = self._marks.get(conversation_id, (None, float("-inf")))
+        self._marks[conversation_id] = Mark.of([message]).later(mark), moment
         return message
 
     # --- where an answer is missing ----------------------------------------------------------------------------------

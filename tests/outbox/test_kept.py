@@ -231,9 +231,7 @@ async def test_that_a_request_has_not_left_is_kept_too(script: Script, clock: Ma
     script.answers = [AWAY] * 10
     outbox, store = opened()
     await outbox.accepted(submit(outbox, "un"))
-    async with asyncio.timeout(20):
-        while not script.sent() or (await kept(store))[0].may_have_left:
-            await asyncio.sleep(0.01)
+    await clock.wait_for_sleepers(timeout=20)  # it waits for the next try
     (row,) = await kept(store)
     assert (row.attempts, row.may_have_left) == (1, False)
 
