@@ -176,10 +176,17 @@ def checked_timeout(operation: str, value: Any) -> float | None:
     Raises:
         ValidationFailed: it is no finite number above 0.
     """
-    if value is None:
-        return None
+    return None if value is None else checked_seconds(operation, value)
+
+
+def checked_seconds(operation: str, value: Any) -> float:
+    """Check a time-out in seconds.
+
+    Raises:
+        ValidationFailed: it is no finite number above 0.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LONGEST_WAIT:
-        raise refuse(operation, "timeout must be a finite number of seconds above 0, or None for the usual one.")
+        raise refuse(operation, "timeout must be a finite number of seconds above 0.")
     return float(value)
 
 

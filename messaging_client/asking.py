@@ -112,13 +112,18 @@ class Asking:
 
 
 class Counter:
-    """Counts what it reports."""
+    """Counts what it reports, and keeps what could not be read."""
 
     def __init__(self, report: Callable[[PayloadError], None]) -> None:
         self._report = report
-        self.reported = 0
+        self.payloads: list[Any] = []
+
+    @property
+    def reported(self) -> int:
+        """How many there were."""
+        return len(self.payloads)
 
     def __call__(self, fault: PayloadError) -> None:
         """Report, and count."""
-        self.reported += 1
+        self.payloads.append(fault.raw)
         self._report(fault)

@@ -101,6 +101,7 @@ class MessagingClient(Parts):
             raise ConnectionLost("disconnect() or aclose() was called meanwhile; connect again.")
         self._wanted = True
         await self._connection.connect(wait=wait)
+        self._outbox.token_changed()  # whoever connects again has seen to it
 
     def _check_open(self) -> None:
         if self._closing.is_begun:

@@ -65,7 +65,13 @@ class Parts(Subscriptions, Operations):
         self._put_together_live(address)
         self._server = address.base_url
         self._outbox = Outbox(
-            Sending(self._rest, self._reader, self._feed, take=self._intake.message, relay=self._tell_others),
+            Sending(
+                self._rest,
+                self._feed,
+                is_live=lambda: self.is_connected,
+                take=self._intake.message,
+                relay=self._tell_others,
+            ),
             self._clock,
             self._random,
             keeper=Keeper(self._store, self._open_store),
@@ -73,6 +79,7 @@ class Parts(Subscriptions, Operations):
             is_idempotent=self._config.server_idempotency,
             backoff=Backoff(self._config.randomization_factor),
         )
+        self._tokens.on_change = self._outbox.token_changed
         self._sessions = Sessions(self, message_order_key)
 
     def _put_together_reading(self, address: ServerAddress) -> None:

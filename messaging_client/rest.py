@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from messaging_client.models import (
     UserType,
 )
 from messaging_client.reading import Batch
+from messaging_client.transport.aio import Attempt
 from messaging_client.wire import answers, payloads, routes
 
 READS_AT_A_TIME = 50
@@ -204,9 +205,19 @@ class RestOperations(Asking):
                 return
 
     async def send(
-        self, conversation_id: Id, content: str, kind: str, *, client_message_id: str | None, timeout: float | None
+        self,
+        conversation_id: Id,
+        content: str,
+        kind: str,
+        *,
+        client_message_id: str | None,
+        timeout: float | None,
+        on_attempt: Callable[[Attempt], None] | None = None,
     ) -> Message:
-        """Store a message on the server; sent once, and never repeated here."""
+        """Store a message on the server; sent once, and never repeated here.
+
+        `on_attempt` is told of the request as it begins, which shows how far it has come.
+        """
         operation = routes.SEND
         target = check.checked_id(operation, "conversation_id", conversation_id)
         text = check.checked_content(operation, content, self._config.max_message_bytes)
@@ -222,6 +233,7 @@ class RestOperations(Asking):
             headers={"Idempotency-Key": key},
             timeout=timeout,
             repeatable=False,
+            on_attempt=on_attempt,
         )
         self._cache.invalidate(cache.messages_of(target), cache.LISTS)
         now = self._clock.now()
@@ -331,17 +343,23 @@ class RestOperations(Asking):
         )
         return Batch(found, len(found) + counted.reported)
 
-    async def newest(self, conversation_id: Id, page: int, limit: int) -> Batch:
-        """A page of messages, with how many the server sent."""
-        found, invalid = await self._page(conversation_id, page, limit, None)
+    async def newest(self, conversation_id: Id, page: int, limit: int, *, repeatable: bool = True) -> Batch:
+        """A page of messages, with how many the server sent; the outbox repeats its reads by itself."""
+        found, invalid = await self._page(conversation_id, page, limit, None, repeatable=repeatable)
         pages = found.pagination.total_pages
         is_last = None if pages is None else page >= pages
-        return Batch(found.messages, len(found.messages) + invalid, is_last)
+        return Batch(found.messages, len(found.messages) + len(invalid), is_last, tuple(invalid))
 
-    async def _page(self, conversation_id: Id, page: int, limit: int, timeout: float | None) -> tuple[History, int]:
+    async def _page(
+        self, conversation_id: Id, page: int, limit: int, timeout: float | None, *, repeatable: bool = True
+    ) -> tuple[History, list[Any]]:
         operation = routes.MESSAGES
         reply = await self._ask(
-            operation, {"conversation_id": conversation_id}, query={"page": page, "limit": limit}, timeout=timeout
+            operation,
+            {"conversation_id": conversation_id},
+            query={"page": page, "limit": limit},
+            timeout=timeout,
+            repeatable=repeatable,
         )
         counted = Counter(self._invalid(operation))
         now = self._clock.now()
@@ -352,4 +370,4 @@ class RestOperations(Asking):
                 body, conversation_id=conversation_id, page=page, limit=limit, received_at=now, report=counted
             ),
         )
-        return found, counted.reported
+        return found, counted.payloads

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import islice
 
 from messaging_client.models import Id, Message, MessageStatus
-from messaging_client.outbox import Mark, Outbox, Outgoing
+from messaging_client.outbox import Likeness, Mark, Outbox, Outgoing, Place, likeness
 from messaging_client.outbox.outgoing import PENDING_PREFIX
 from messaging_client.timeline import Timeline
 
@@ -66,17 +66,17 @@ class Unsent:
 
     def _alike(self, message: Message, pending: tuple[Outgoing, ...], *, is_new: bool) -> Outgoing | None:
         """Give the oldest one with the same content that can be on the server, if this can be it."""
-        wanted = message.content.strip()
         sent = (each for each in pending if each.pending.status is MessageStatus.SENDING and each.may_have_left)
-        mine = next((each for each in sent if each.pending.content.strip() == wanted), None)
+        mine = next((each for each in sent if likeness(message, each.pending) is Likeness.SAME), None)
         if mine is None:
             return None
         mark = mine.mark or self._begun.get(mine.client_message_id)
         if is_new:
-            can_be_it = mark is None or mark.precedes(message)
+            can_be_it = mark is None or mark.place_of(message) is Place.AFTER
         else:
             # A page brings old messages too, with the same words perhaps: only one that was stored since can be it.
-            can_be_it = mark is not None and self._timeline.get(message.id) is None and mark.precedes(message)
+            is_after = mark is not None and mark.place_of(message) is Place.AFTER
+            can_be_it = is_after and self._timeline.get(message.id) is None
         return mine if can_be_it else None
 
     def _newest(self) -> Mark:

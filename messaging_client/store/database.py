@@ -14,11 +14,14 @@ from typing import Any
 
 from messaging_client.errors import ConfigurationError, MessagingError, StoreError
 
-VERSION = 1
+VERSION = 2
 """Version of the schema; a file with a newer one is left alone."""
 
 APPLICATION_ID = 0x4D534743
 """Marks the file as ours ("MSGC"), in SQLite's own header."""
+
+_CLAIMS = """CREATE TABLE claims (conversation_id TEXT NOT NULL, message_id TEXT NOT NULL,
+    PRIMARY KEY (conversation_id, message_id)) WITHOUT ROWID"""
 
 _SCHEMA = (
     "CREATE TABLE owner (server TEXT NOT NULL, user TEXT NOT NULL)",
@@ -30,7 +33,11 @@ _SCHEMA = (
         state TEXT NOT NULL, attempts INTEGER NOT NULL, may_have_left INTEGER NOT NULL, after_time TEXT,
         after_ids TEXT, expires_at TEXT, error TEXT)""",
     "CREATE INDEX sends_by_position ON sends (position)",
+    _CLAIMS,
 )
+
+_MIGRATIONS: dict[int, tuple[str, ...]] = {1: (_CLAIMS,)}
+"""What makes a file of the next version of one of this version."""
 
 _ADVICE = {
     sqlite3.SQLITE_FULL: "the disk is full: free some space, then try again; nothing that was accepted is lost",
@@ -108,6 +115,9 @@ class Database:
                 self._db.execute("INSERT INTO owner VALUES (?, ?)", (server, user))
             else:
                 self._check(server, user)
+                for version in range(max(1, self._number("user_version")), VERSION):
+                    for statement in _MIGRATIONS[version]:
+                        self._db.execute(statement)
             # Written even if nothing changes: a file that cannot be written is to be known now.
             self._db.execute(f"PRAGMA user_version = {VERSION}")
         self._db.execute("PRAGMA journal_mode = WAL")

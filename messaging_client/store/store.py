@@ -21,6 +21,7 @@ from messaging_client.store.records import (
     StoredSend,
     cursor_from_row,
     cursor_to_row,
+    read_id,
     send_from_row,
     send_to_row,
     write_id,
@@ -39,6 +40,13 @@ def _upsert(table: str, columns: str) -> str:
 
 _SAVE_SEND = _upsert("sends", SEND_COLUMNS)
 _SAVE_CURSOR = _upsert("cursors", CURSOR_COLUMNS)
+_REMOVE_SEND = "DELETE FROM sends WHERE client_message_id = ?"
+# A message without a mark, or with a later one, is not taken for one that was confirmed before.
+_ADD_CLAIM = """INSERT OR IGNORE INTO claims SELECT ?, ?
+    WHERE EXISTS (SELECT 1 FROM sends WHERE conversation_id = ? AND after_ids IS NOT NULL)"""
+_NEEDED = "(SELECT 1 FROM sends WHERE sends.conversation_id = claims.conversation_id AND after_ids IS NOT NULL)"
+_REMOVE_CLAIMS = f"DELETE FROM claims WHERE conversation_id = ? AND NOT EXISTS {_NEEDED}"  # noqa: S608 - constants only
+_REMOVE_UNNEEDED_CLAIMS = f"DELETE FROM claims WHERE NOT EXISTS {_NEEDED}"  # noqa: S608 - constants only
 
 
 def open_store(path: str | os.PathLike[str]) -> Store:
@@ -75,7 +83,7 @@ class Store:
         self._opening: asyncio.Task[Database] | None = None
         self._database: Database | None = None
         self._thread: ThreadPoolExecutor | None = None
-        self._waiting: list[tuple[Write, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Sequence[Write], asyncio.Future[None]]] = []
         self._flushing: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -179,7 +187,34 @@ class Store:
 
     async def remove_send(self, client_message_id: str) -> None:
         """Drop a message. When the power fails it may be there again: whoever finds it looks at the server first."""
-        await self._write("DELETE FROM sends WHERE client_message_id = ?", [(client_message_id,)], durable=False)
+        await self._write_all(
+            [
+                Write(_REMOVE_SEND, [(client_message_id,)], durable=False),
+                Write(_REMOVE_UNNEEDED_CLAIMS, [()], durable=False),
+            ]
+        )
+
+    async def confirm_send(self, client_message_id: str, conversation_id: Id, message_id: Id) -> None:
+        """Drop a message that was confirmed, and keep its id while another of the conversation may be taken for it."""
+        conversation, message = write_id(conversation_id), write_id(message_id)
+        await self._write_all(
+            [
+                Write(_REMOVE_SEND, [(client_message_id,)], durable=False),
+                Write(_ADD_CLAIM, [(conversation, message, conversation)], durable=False),
+                Write(_REMOVE_CLAIMS, [(conversation,)], durable=False),
+            ]
+        )
+
+    async def add_claim(self, conversation_id: Id, message_id: Id) -> None:
+        """Keep the id of a message that was sent by another way, while another may be taken for it."""
+        conversation, message = write_id(conversation_id), write_id(message_id)
+        await self._write(_ADD_CLAIM, [(conversation, message, conversation)], durable=False)
+
+    async def claims(self) -> list[tuple[Id, Id]]:
+        """Give the ids that messages on their way must not be taken for, with their conversations."""
+        return await self._read(
+            "SELECT conversation_id, message_id FROM claims", lambda row: (read_id(row[0]), read_id(row[1]))
+        )
 
     # --- on the thread -----------------------------------------------------------------------------------------------
 
@@ -200,12 +235,16 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(thread, work, database)
 
     async def _write(self, statement: str, rows: Sequence[Sequence[Any]], *, durable: bool) -> None:
+        await self._write_all([Write(statement, rows, durable)])
+
+    async def _write_all(self, writes: Sequence[Write]) -> None:
+        """Write several things in one transaction."""
         if self._closed:
             raise self._closed_error()
         self._opened()
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((Write(statement, rows, durable), done))
+        self._waiting.append((writes, done))
         if self._flushing is None:
             self._flushing = loop.create_task(self._flush())
         await done
@@ -216,7 +255,7 @@ class Store:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting, []
-                writes = [write for write, _ in batch]
+                writes = [write for together, _ in batch for write in together]
                 failure: MessagingError | None = StoreError(f"{self._path} could not be written.")
                 try:
                     await asyncio.get_running_loop().run_in_executor(thread, database.write, writes)

@@ -69,6 +69,8 @@ class TokenSource:
         self._user: User | None = None
         self._expires_at: datetime | None = None
         self._call: _Call | None = None
+        self.on_change: Callable[[], None] | None = None
+        """Called when another token takes the place of one."""
         if self._ask is None:
             self._usable = usable_tokens(token)
             self._adopt(self._usable[0])
@@ -121,6 +123,8 @@ class TokenSource:
             if not call.waiting and not call.task.done():
                 self._call = None
                 call.task.cancel()
+        if call.task.cancelled():
+            raise TokenUnavailable("The token callable was cancelled from within: no token could be had.")
         return call.task.result()
 
     def _call_ended(self, task: asyncio.Task[str]) -> None:
@@ -156,9 +160,12 @@ class TokenSource:
             raise AuthenticationError(
                 "The renewed token names another user: make a client of its own for each user, with that user's tokens."
             )
+        has_changed = bool(self._token) and self._token != token
         self._token = token
         self._user = user or self._user
         self._expires_at = _expiry(claims)
+        if has_changed and self.on_change is not None:
+            self.on_change()
 
 
 class Trial:

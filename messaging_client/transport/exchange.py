@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -47,6 +47,7 @@ class Call:
         trial: its way through the tokens; None for one that sends none.
         repetitions: how many tries followed a failure.
         may_have_left: whether one of the tries that failed can have reached the server.
+        on_attempt: told of each try as it begins, which shows how far it has come.
 
     """
 
@@ -60,6 +61,7 @@ class Call:
     trial: Trial | None
     repetitions: int = 0
     may_have_left: bool = False
+    on_attempt: Callable[[Attempt], None] | None = None
 
 
 class Exchanges:
@@ -104,6 +106,8 @@ class Exchanges:
 
         """
         attempt = Attempt()
+        if call.on_attempt is not None:
+            call.on_attempt(attempt)
         started = self._clock.monotonic()
         seconds = min(call.timeout, call.ends_at - started)
         outcome: Answer | MessagingError

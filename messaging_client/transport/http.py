@@ -26,6 +26,7 @@ from messaging_client.errors import (
 )
 from messaging_client.models import Id
 from messaging_client.transport.address import ServerAddress
+from messaging_client.transport.aio import Attempt
 from messaging_client.transport.auth import TokenSource
 from messaging_client.transport.exchange import Call, Exchanges, closed_error
 from messaging_client.transport.retry import REPEATED_STATUSES, Backoff
@@ -112,6 +113,7 @@ class RestClient:
         repeatable: bool = True,
         authenticated: bool = True,
         on_success: Callable[[int], object] | None = None,
+        on_attempt: Callable[[Attempt], None] | None = None,
     ) -> object:
         """Send a request and give the JSON of the answer, or None where the answer is empty.
 
@@ -127,6 +129,7 @@ class RestClient:
                 second time only if the server refused the token (and so did nothing).
             authenticated: whether the token goes along.
             on_success: told the status of a success before this returns.
+            on_attempt: told of each try as it begins, which shows how far it has come.
 
         Raises:
             TransportError: no answer; `may_have_left` says whether the server may have done what was asked.
@@ -138,6 +141,7 @@ class RestClient:
         self.stats.requests += 1
         try:
             call = self._prepared(operation, query, body, headers, timeout, repeatable, authenticated)
+            call.on_attempt = on_attempt
             status, answer = await self._through_alternatives(call, values)
         except MessagingError:
             self.stats.failures += 1

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import pytest
 from messaging_client.errors import ConfigurationError, StoreError
 from messaging_client.models import MessageType, User, UserType
 from messaging_client.store import Cursor, SendState, open_store
-from messaging_client.store.database import Database
+from messaging_client.store.database import VERSION, Database
 from messaging_client.store.store import THREAD_NAME
 from tests.store.conftest import Opening
 from tests.store.support import NOON, PATIENT, SERVER, a_send, bytes_of, in_file, mode_of, set_mode
@@ -91,6 +93,41 @@ async def test_writes_at_the_same_time_share_a_transaction(opened: Opening, monk
     monkeypatch.setattr(Database, "write", lambda self, writes: (sizes.append(len(writes)), write(self, writes))[1])
     await asyncio.gather(*(store.save_send(a_send(position)) for position in range(100)))
     assert sizes == [100]
+
+
+async def test_a_confirmed_id_is_kept_while_another_message_may_be_taken_for_it(opened: Opening) -> None:
+    store = await opened()
+    marked = a_send(1, after_ids=frozenset({1}), may_have_left=True)
+    for each in (marked, a_send(2), a_send(3), a_send(4, 16)):
+        await store.save_send(each)
+    await store.confirm_send("key-2", 15, 9)
+    await store.confirm_send("key-4", 16, "9x")  # nothing else is there of this conversation
+    await store.add_claim(15, "10x")
+    await store.add_claim(16, 11)
+    await store.aclose()
+
+    again = await opened()
+    assert sorted(await again.claims(), key=str) == [(15, "10x"), (15, 9)]
+    assert [each.position for each in await again.sends()] == [1, 3]
+    await again.confirm_send("key-3", 15, 12)
+    assert len(await again.claims()) == 3
+    await again.remove_send("key-1")
+    assert (await again.claims(), await again.sends()) == ([], [])
+
+
+async def test_a_file_of_the_first_version_goes_on(opened: Opening, path: Path) -> None:
+    store = await opened()
+    await store.save_send(SENDS[1])
+    await store.aclose()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("DROP TABLE claims")
+        database.execute("PRAGMA user_version = 1")
+    again = await opened()
+    assert (await again.sends(), await again.claims()) == ([SENDS[1]], [])
+    await again.add_claim("conv_1", 8)
+    await again.aclose()
+    assert in_file(path, "PRAGMA user_version") == [(VERSION,)]
+    assert await (await opened()).claims() == [("conv_1", 8)]
 
 
 async def test_nobody_sees_a_content(opened: Opening) -> None:

@@ -296,9 +296,20 @@ async def test_a_sync_callable_that_raises() -> None:
         await TokenSource(fail).current()
 
 
-async def test_cancellation_by_the_callable_passes() -> None:
-    with pytest.raises(asyncio.CancelledError):
-        await TokenSource(Asked(asyncio.CancelledError())).current()
+async def test_a_callable_that_is_cancelled_from_within_gives_no_token_and_cancels_nobody() -> None:
+    source = TokenSource(Asked(asyncio.CancelledError(), ONE))
+    with pytest.raises(TokenUnavailable, match="cancelled"):
+        await source.current()
+    assert await source.current() == ONE
+
+
+async def test_another_token_is_told() -> None:
+    source, told = TokenSource(Asked(ONE, TWO)), []
+    source.on_change = lambda: told.append(source.user)
+    await source.current()
+    assert told == []
+    await source.renew(ONE)
+    assert len(told) == 1
 
 
 async def test_a_callable_without_usable_token() -> None:
