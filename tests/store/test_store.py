@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -141,49 +139,6 @@ async def test_two_clients_of_a_process_cannot_share_a_file(opened: Opening, pat
     assert await (await opened()).sends() == [SENDS[0]]
 
 
-_HOLDER = f"""
-import asyncio, sys
-from messaging_client.models import User, UserType
-from messaging_client.store import open_store
-from messaging_client.errors import ConfigurationError
-
-async def main():
-    store = open_store(sys.argv[1])
-    try:
-        await store.bind({SERVER!r}, User(id=5, type=UserType.PATIENT))
-    except ConfigurationError as error:
-        print(error, flush=True)
-        return
-    print("open", flush=True)
-    sys.stdin.read()
-
-asyncio.run(main())
-"""
-
-
-def _process(path: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", _HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-
-
-async def test_the_lock_keeps_another_process_out_and_ends_with_its_own(opened: Opening, path: Path) -> None:
-    with _process(path) as holder:
-        assert holder.stdout.readline() == "open\n"
-        with pytest.raises(ConfigurationError, match="in use"):
-            await opened()
-        holder.kill()
-        holder.wait()
-    store = await opened()
-    # A second client of this process that fails must not drop the lock of the first.
-    with pytest.raises(ConfigurationError, match="in use"):
-        await opened()
-    with _process(path) as late:
-        said, _ = late.communicate(timeout=30)
-        assert "in use" in said
-    await store.save_send(SENDS[0])
-
-
 # --- the file and the thread -----------------------------------------------------------------------------------------
 
 
@@ -191,7 +146,7 @@ async def test_only_its_owner_can_read_the_file(opened: Opening, path: Path) -> 
     store = await opened()
     await store.save_send(SENDS[0])
     files = sorted(bytes_of(path))
-    assert files == [path.name, f"{path.name}-wal"]
+    assert files == [path.name, f"{path.name}-lock", f"{path.name}-wal"]
     assert {mode_of(path.with_name(name)) for name in files} == {0o600}
     await store.aclose()
     set_mode(path, 0o644)
