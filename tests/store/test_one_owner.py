@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import gc
 import os
 import signal
@@ -121,6 +122,24 @@ async def test_an_owner_that_goes_takes_its_side_file_with_it_and_lets_no_two_in
     await asyncio.gather(*(asyncio.to_thread(come_and_go) for _ in range(4)))
     assert most == 1
     assert not bytes_of(path)
+
+
+async def test_a_side_file_that_its_owner_takes_away_meanwhile_is_not_taken_for_one(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = SideFile(path)
+    lock = fcntl.flock
+
+    def late(file: object, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        first.close()
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    second = SideFile(path)
+    with pytest.raises(BlockingIOError):
+        SideFile(path)
+    second.close()
 
 
 # --- forks -----------------------------------------------------------------------------------------------------------
