@@ -23,7 +23,6 @@ from messaging_client.errors import (
     OutboxFull,
     RequestTimeout,
     SendUncertain,
-    StoreError,
     ValidationFailed,
 )
 from messaging_client.models import Id, Message, MessageStatus, MessageType, User
@@ -279,7 +278,7 @@ class Outbox:
             await self.start()
             await self._keeper.keep(outgoing)
         except Exception as failure:  # noqa: BLE001 - whatever it is, nobody may wait for ever
-            error = failure if isinstance(failure, MessagingError) else StoreError("The message could not be kept.")
+            error = failure if isinstance(failure, MessagingError) else MessagingError("The message could not be kept.")
             if undo is None:
                 self._unsettled.pop(outgoing.client_message_id, None)
             else:
