@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import sqlite3
@@ -27,6 +26,11 @@ from messaging_client.store.place import (
 )
 from messaging_client.store.side_file import SideFile
 from messaging_client.store.wal import Wal
+
+try:
+    import ctypes
+except ImportError:  # a Python that was built without it
+    ctypes = None  # type: ignore[assignment]
 
 # Types are enforced where SQLite knows how; what is read is checked in any case.
 _STRICT = sqlite3.sqlite_version_info >= (3, 37)
@@ -126,8 +130,11 @@ class Database:
 
     def leave(self) -> None:
         """Leave everything to the process that this one was forked from."""
-        # SQLite must not close it here: it would believe to be the owner, and take the log away from the real one.
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._db))
+        # SQLite must not close it here, not even when Python ends: it would believe to be the owner, and take the log
+        # away from the real one.
+        _LEFT.append(self._db)
+        if ctypes is not None and hasattr(ctypes, "pythonapi"):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._db))
         self._side_file.leave()
 
     def _connect(self, server: str, user: str) -> None:
@@ -228,6 +235,9 @@ def _text(written: bytes) -> str | bytes:
 
 _OPEN: WeakValueDictionary[int, Database] = WeakValueDictionary()
 """What this process has open."""
+
+_LEFT: list[sqlite3.Connection] = []
+"""What is open in the process that this one was forked from."""
 
 
 def _leave_all() -> None:
