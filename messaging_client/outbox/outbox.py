@@ -286,7 +286,8 @@ class Outbox:
         try:
             await self.start()
             await self._keeper.keep(outgoing)
-        except MessagingError as error:
+        except Exception as failure:  # noqa: BLE001 - whatever it is, nobody may wait for ever
+            error = failure if isinstance(failure, MessagingError) else MessagingError("The message could not be kept.")
             if undo is None:
                 self._unsettled.pop(outgoing.client_message_id, None)
             else:

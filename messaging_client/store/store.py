@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,8 @@ from messaging_client.store.records import (
     send_to_row,
     write_id,
 )
+
+_log = logging.getLogger("messaging_client.store")
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -86,6 +89,7 @@ class Store:
         self._waiting: list[tuple[Sequence[Write], asyncio.Future[None]]] = []
         self._flushing: asyncio.Task[None] | None = None
         self._closed = False
+        self._process = os.getpid()
 
     def __repr__(self) -> str:
         return f"<Store {self._path}>"
@@ -104,8 +108,7 @@ class Store:
             StoreError: it cannot be used; the text says what to do.
         """
         owner = (server, (user.type.value, user.id))
-        if self._closed:
-            raise self._closed_error()
+        self._usable()
         if self._owner not in (None, owner):
             raise ConfigurationError(f"{self._path} is open for another server or user; give each a file of their own.")
         if self._opening is None:
@@ -122,6 +125,8 @@ class Store:
     async def aclose(self) -> None:
         """Finish what is being written, and close; no thread is left. Doing it again changes nothing."""
         self._closed = True
+        if self._process != os.getpid():
+            return  # the thread is the parent's, and so is the file
         if self._opening is not None:
             await asyncio.wait({self._opening})
         while self._flushing is not None:
@@ -141,7 +146,7 @@ class Store:
         try:
             opened = asyncio.get_running_loop().run_in_executor(thread, Database, self._path, server, user)
             self._database = await opened
-        except MessagingError:
+        except BaseException:
             thread.shutdown()
             raise
         self._thread = thread
@@ -227,8 +232,7 @@ class Store:
         raise StoreError(f"{self._path}: the file is damaged: move it away, and put a backup or nothing in its place.")
 
     async def _call(self, work: Callable[[Database], Result]) -> Result:
-        if self._closed:
-            raise self._closed_error()
+        self._usable()
         while self._flushing is not None:  # what was written before is read
             await asyncio.wait({self._flushing})
         database, thread = self._opened()
@@ -239,8 +243,7 @@ class Store:
 
     async def _write_all(self, writes: Sequence[Write]) -> None:
         """Write several things in one transaction."""
-        if self._closed:
-            raise self._closed_error()
+        self._usable()
         self._opened()
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
@@ -262,6 +265,8 @@ class Store:
                     failure = None
                 except MessagingError as error:
                     failure = error
+                except Exception as error:  # noqa: BLE001 - a value that SQLite does not take; others go on waiting
+                    _log.error("%s could not be written: %s", self._path, type(error).__name__)
                 finally:
                     _settle([done for _, done in batch], failure)
         finally:
@@ -272,8 +277,11 @@ class Store:
             raise StoreError("The store is not open yet; call bind() first.")
         return self._database, self._thread
 
-    def _closed_error(self) -> StoreError:
-        return StoreError(f"{self._path} was closed with its client; make another client.")
+    def _usable(self) -> None:
+        if self._closed:
+            raise StoreError(f"{self._path} was closed with its client; make another client.")
+        if self._process != os.getpid():
+            raise StoreError(f"{self._path} belongs to the process that this one was forked from; make another client.")
 
 
 def _settle(waiting: Iterable[asyncio.Future[None]], failure: MessagingError | None) -> None:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-import subprocess
-import sys
 import threading
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +12,7 @@ import pytest
 from messaging_client.errors import ConfigurationError, StoreError
 from messaging_client.models import MessageType, User, UserType
 from messaging_client.store import Cursor, SendState, open_store
-from messaging_client.store.database import VERSION, Database
+from messaging_client.store.database import Database
 from messaging_client.store.store import THREAD_NAME
 from tests.store.conftest import Opening
 from tests.store.support import NOON, PATIENT, SERVER, a_send, bytes_of, in_file, mode_of, set_mode
@@ -115,21 +111,6 @@ async def test_a_confirmed_id_is_kept_while_another_message_may_be_taken_for_it(
     assert (await again.claims(), await again.sends()) == ([], [])
 
 
-async def test_a_file_of_the_first_version_goes_on(opened: Opening, path: Path) -> None:
-    store = await opened()
-    await store.save_send(SENDS[1])
-    await store.aclose()
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("DROP TABLE claims")
-        database.execute("PRAGMA user_version = 1")
-    again = await opened()
-    assert (await again.sends(), await again.claims()) == ([SENDS[1]], [])
-    await again.add_claim("conv_1", 8)
-    await again.aclose()
-    assert in_file(path, "PRAGMA user_version") == [(VERSION,)]
-    assert await (await opened()).claims() == [("conv_1", 8)]
-
-
 async def test_nobody_sees_a_content(opened: Opening) -> None:
     store = await opened()
     await store.save_send(a_send(content="canary"))
@@ -178,49 +159,6 @@ async def test_two_clients_of_a_process_cannot_share_a_file(opened: Opening, pat
     assert await (await opened()).sends() == [SENDS[0]]
 
 
-_HOLDER = f"""
-import asyncio, sys
-from messaging_client.models import User, UserType
-from messaging_client.store import open_store
-from messaging_client.errors import ConfigurationError
-
-async def main():
-    store = open_store(sys.argv[1])
-    try:
-        await store.bind({SERVER!r}, User(id=5, type=UserType.PATIENT))
-    except ConfigurationError as error:
-        print(error, flush=True)
-        return
-    print("open", flush=True)
-    sys.stdin.read()
-
-asyncio.run(main())
-"""
-
-
-def _process(path: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", _HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-
-
-async def test_the_lock_keeps_another_process_out_and_ends_with_its_own(opened: Opening, path: Path) -> None:
-    with _process(path) as holder:
-        assert holder.stdout.readline() == "open\n"
-        with pytest.raises(ConfigurationError, match="in use"):
-            await opened()
-        holder.kill()
-        holder.wait()
-    store = await opened()
-    # A second client of this process that fails must not drop the lock of the first.
-    with pytest.raises(ConfigurationError, match="in use"):
-        await opened()
-    with _process(path) as late:
-        said, _ = late.communicate(timeout=30)
-        assert "in use" in said
-    await store.save_send(SENDS[0])
-
-
 # --- the file and the thread -----------------------------------------------------------------------------------------
 
 
@@ -228,7 +166,7 @@ async def test_only_its_owner_can_read_the_file(opened: Opening, path: Path) -> 
     store = await opened()
     await store.save_send(SENDS[0])
     files = sorted(bytes_of(path))
-    assert files == [path.name, f"{path.name}-wal"]
+    assert files == [path.name, f"{path.name}-lock", f"{path.name}-wal"]
     assert {mode_of(path.with_name(name)) for name in files} == {0o600}
     await store.aclose()
     set_mode(path, 0o644)
