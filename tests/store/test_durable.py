@@ -58,11 +58,17 @@ async def test_a_message_and_a_flag_are_synced_and_what_can_be_found_out_again_i
     store = await opened()
     await store.save_send(a_send(1))
     await store.save_send(a_send(1, attempts=1), durable=False)
-    await store.remove_send("key-1")
-    await store.save_cursors([Cursor(15)])
-    await store.forget_cursor(15)
+    for found_out_again in (
+        store.remove_send("key-1"),
+        store.confirm_send("key-1", 15, 7),
+        store.add_claim(15, 8),
+        store.save_cursors([Cursor(15)]),
+        store.forget_cursor(15),
+    ):
+        await found_out_again
     await store.set_flag("joined_all")
-    assert [each.level for each in written] == [FULL, NORMAL, NORMAL, NORMAL, NORMAL, FULL]
+    first, *others, last = [each.level for each in written]
+    assert (first, set(others), last) == (FULL, {NORMAL}, FULL)
 
 
 @pytest.mark.parametrize("durable_first", [True, False])
@@ -72,7 +78,7 @@ async def test_what_shares_a_transaction_with_a_durable_write_is_synced(
     store = await opened()
     sends = [store.save_send(a_send(1)), store.remove_send("key-0")]
     await asyncio.gather(*(sends if durable_first else reversed(sends)))
-    assert [each.level for each in written] == [FULL, FULL]
+    assert {each.level for each in written} == {FULL}
 
 
 async def test_the_log_is_one_that_syncs_at_every_durable_commit(opened: Opening) -> None:
