@@ -56,11 +56,11 @@ class Fallback:
     @property
     def is_active(self) -> bool:
         """Whether messages are fetched over HTTP at present."""
-        return self._task is not None
+        return self._task is not None and not self._task.done()
 
     def start(self) -> None:
         """Poll from now on; nothing happens if it does already."""
-        if self._task is None:
+        if not self.is_active:
             self._signatures.clear()
             self._task = asyncio.get_running_loop().create_task(self._poll_for_ever(), name="messaging_client polling")
 
@@ -80,7 +80,12 @@ class Fallback:
         while True:
             interval = self._config.fallback_poll_interval * min(2**failures, _SLOWEST)
             await self._clock.sleep(interval * (1 - _JITTER * self._random.random()))
-            failures = 0 if await self.poll() else failures + 1
+            try:
+                is_well = await self.poll()
+            except Exception as error:  # noqa: BLE001 - whatever goes wrong with one poll, the next one comes
+                _log.error("a poll ended with %s", type(error).__name__)
+                is_well = False
+            failures = 0 if is_well else failures + 1
             self.polls += 1
 
     async def poll(self) -> bool:

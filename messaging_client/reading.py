@@ -12,10 +12,9 @@ from typing import Protocol
 from messaging_client.clock import Clock
 from messaging_client.errors import (
     AuthenticationError,
+    MessagingError,
     NotFound,
     PermissionDenied,
-    RequestError,
-    TransportError,
     UnexpectedResponse,
     ValidationFailed,
 )
@@ -32,8 +31,11 @@ FIRST_RETRY = 0.5
 LONGEST_RETRY = 8.0
 """Seconds before a read that failed is tried again: the first time, and at most."""
 
-PERMANENT = (PermissionDenied, NotFound, ValidationFailed, AuthenticationError, UnexpectedResponse)
-"""What trying again does not mend."""
+PERMANENT = (PermissionDenied, NotFound, ValidationFailed)
+"""What trying again does not mend. A token is renewed, and an answer that is not understood may be a proxy's."""
+
+TOLD = (*PERMANENT, AuthenticationError, UnexpectedResponse)
+"""What whoever asks to be in a conversation is told at once; everything else is tried again for them."""
 
 _STEP = timedelta(milliseconds=1)  # `since` is exclusive, and several messages can carry the same time
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -142,7 +144,7 @@ class Reader:
                     await self.since(conversation_id, Point(base.timestamp, base_key), take)
             except PERMANENT:
                 return [], True
-            except (TransportError, RequestError):
+            except MessagingError:
                 await self._clock.sleep(retry)
                 retry = min(2 * retry, LONGEST_RETRY)
             else:

@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
+from weakref import WeakValueDictionary
 
 from messaging_client.clock import Clock, end_task
 from messaging_client.config import MessagingConfig
 from messaging_client.errors import MessagingError, RequestError, TransportError
 from messaging_client.events import GapDetected
 from messaging_client.feed import Feed, Point, Thread
-from messaging_client.models import Id
+from messaging_client.models import Id, Message
 from messaging_client.positions import Positions
-from messaging_client.reading import FIRST_RETRY, LONGEST_RETRY, PERMANENT, Reader
+from messaging_client.reading import FIRST_RETRY, LONGEST_RETRY, PERMANENT, TOLD, Reader
 
 _log = logging.getLogger("messaging_client.recovery")
 
@@ -60,7 +61,8 @@ class Recovery:
         self._clock = clock
         self._random = random
         self._report_gap = report_gap
-        self._locks: dict[Id, asyncio.Lock] = {}
+        # A lock outlives the thread that it was made for: who joins again waits for the reads of before.
+        self._locks: WeakValueDictionary[Id, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._settling: dict[Id, asyncio.Task[None]] = {}
         self._notices: dict[Id, int] = {}
@@ -78,15 +80,19 @@ class Recovery:
             PermissionDenied, NotFound, ...: it cannot be read by this user, and is not followed.
         """
         thread = self.expect(conversation_id)
-        async with self._locks.setdefault(conversation_id, asyncio.Lock()), self._reader.turn():
-            if thread.proven is not None:
+        lock = self._lock_of(conversation_id)
+        async with lock, self._reader.turn():
+            if thread.proven is not None or not self._is_followed(thread):
                 return
             self._feed.hold(thread)
             try:
                 if not await self._take_up(thread):
-                    self._feed.start_from(thread, await self._reader.newest(conversation_id))
-            except PERMANENT:
-                self.forget(conversation_id)
+                    page = await self._reader.newest(conversation_id)
+                    if self._is_followed(thread):
+                        self._feed.start_from(thread, page)
+            except TOLD:
+                if self._is_followed(thread):
+                    self.forget(conversation_id)
                 raise
             except (TransportError, RequestError) as error:
                 _log.info("conversation %s has no start yet: %s", conversation_id, type(error).__name__)
@@ -107,7 +113,6 @@ class Recovery:
     def forget(self, conversation_id: Id) -> None:
         """Follow it no more."""
         self._feed.unfollow(conversation_id)
-        self._locks.pop(conversation_id, None)
         settling = self._settling.pop(conversation_id, None)
         if settling is not None:
             settling.cancel()
@@ -190,20 +195,24 @@ class Recovery:
         Returns:
             Whether the read was complete.
         """
-        lock = self._locks.setdefault(thread.conversation_id, asyncio.Lock())
+        lock = self._lock_of(thread.conversation_id)
         async with lock, self._reader.turn():
-            if self._feed.threads.get(thread.conversation_id) is not thread:
+            if not self._is_followed(thread):
                 return False
             was_holding, waiting = thread.held is not None, len(thread.held or ())
             live, was_sure = thread.live, thread.is_sure
             thread.overflowed = False
             try:
                 await self._read(thread)
-            except (TransportError, RequestError) as error:
+            except MessagingError as error:
+                if not self._is_followed(thread):
+                    return False
                 self._failed(thread, error)
                 if not was_holding:
                     self._feed.release(thread)
                 return False
+            if not self._is_followed(thread):
+                return False  # it was left meanwhile, and perhaps joined again
             thread.failures, thread.gap_told = 0, False
             thread.has_traffic = thread.live != live
             thread.is_settled = was_sure and not thread.overflowed
@@ -221,6 +230,8 @@ class Recovery:
             Whether there is such a place.
         """
         position = await self._positions.of(thread.conversation_id)
+        if not self._is_followed(thread):
+            return True
         if position is None:
             return False
         self._feed.start_at(thread, *position)
@@ -228,15 +239,23 @@ class Recovery:
         return True
 
     async def _read(self, thread: Thread) -> None:
+
+        def take(page: Sequence[Message]) -> bool:
+            if self._is_followed(thread):
+                self._feed.found(thread, page)
+                return True
+            return False
+
         if thread.proven is not None:
-            await self._reader.since(
-                thread.conversation_id, thread.proven, lambda page: self._feed.found(thread, page) >= 0
-            )
+            await self._reader.since(thread.conversation_id, thread.proven, take)
             # An answer without anything new proves as much as one with something.
-            self._feed.found(thread, ())
+            take(())
             return
         self._feed.hold(thread)
-        self._feed.start_from(thread, await self._reader.newest(thread.conversation_id))
+        page = await self._reader.newest(thread.conversation_id)
+        if not self._is_followed(thread):
+            return
+        self._feed.start_from(thread, page)
         # What came between the wish to follow and this first read cannot be told from history.
         self._report_gap(GapDetected(conversation_id=thread.conversation_id, before=_time_of(thread)))
 
@@ -315,14 +334,29 @@ class Recovery:
         while True:
             await self._clock.sleep(self._config.verify_interval)
             busy = [thread for thread in self._feed.threads.values() if thread.has_traffic or thread.proven is None]
-            if busy:
-                await asyncio.gather(*(self.read_back(thread) for thread in busy))
+            # What goes wrong with one, if only by a fault of ours, must not keep the others from being verified.
+            for outcome in await asyncio.gather(*map(self.read_back, busy), return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    _log.error("a verification ended with %s", type(outcome).__name__)
+
+    def _is_followed(self, thread: Thread) -> bool:
+        """Whether this is what is known of the conversation still: after each wait it may have been left."""
+        return self._feed.threads.get(thread.conversation_id) is thread
+
+    def _lock_of(self, conversation_id: Id) -> asyncio.Lock:
+        """Reads of a conversation are made one after the other."""
+        return self._locks.setdefault(conversation_id, asyncio.Lock())
 
     def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a task of the recovery ended with %s", type(error).__name__)
 
 
 def _says_something(acknowledged: asyncio.Future[Any]) -> bool:

@@ -205,3 +205,28 @@ async def test_after_a_stop_it_knows_nothing_of_before(scene: Scene) -> None:
     scene.fallback.start()
     await scene.clock.advance(10)
     assert scene.taken() == [1]
+
+
+async def test_a_poll_that_goes_wrong_is_not_the_last(scene: Scene) -> None:
+    scene.follow(1)
+    scene.list_error = ZeroDivisionError()
+    scene.fallback.start()
+    await scene.clock.advance(10)
+    assert scene.fallback.is_active
+    scene.list_error = None
+    await scene.clock.advance(20)
+    assert scene.taken() == [1]
+    assert scene.fallback.polls == 2
+
+
+async def test_it_is_active_only_while_it_runs(scene: Scene) -> None:
+    scene.fallback.start()
+    task = scene.fallback._task
+    assert task is not None
+    task.cancel()
+    await scene.clock.advance(0)
+    assert not scene.fallback.is_active
+    scene.follow(1)
+    scene.fallback.start()
+    await scene.clock.advance(10)
+    assert scene.taken() == [1]

@@ -11,7 +11,13 @@ import pytest
 from shelf import Shelf, message
 
 from messaging_client.config import MessagingConfig
-from messaging_client.errors import ConnectFailed, PermissionDenied
+from messaging_client.errors import (
+    AuthenticationError,
+    ConnectFailed,
+    MessagingError,
+    PermissionDenied,
+    UnexpectedResponse,
+)
 from messaging_client.events import GapDetected
 from messaging_client.feed import Feed
 from messaging_client.models import Message
@@ -19,10 +25,16 @@ from messaging_client.positions import Positions
 from messaging_client.reading import Reader
 from messaging_client.recovery import PATIENCE, Recovery
 from messaging_client.testing import ManualClock
+from messaging_client.transport.auth import TokenUnavailable
 from messaging_client.wire.messages import message_order_key
 
 DENIED = PermissionDenied("no", operation="messages", status=403)
 DOWN = ConnectFailed("down")
+REFUSED_TOKENS = [
+    AuthenticationError("expired"),
+    TokenUnavailable("the callable raised"),
+    UnexpectedResponse("a page", operation="new_messages", status=200),
+]
 
 
 async def no_store() -> None:
@@ -364,3 +376,101 @@ async def test_a_forgotten_conversation_is_read_no_more(scene: Scene) -> None:
     scene.recovery.touch(1, is_message=True)
     scene.recovery.not_joined(1)
     assert scene.clock.sleeping == ()
+
+
+@pytest.mark.parametrize("error", REFUSED_TOKENS)
+async def test_a_refused_token_does_not_end_the_settling(scene: Scene, error: MessagingError) -> None:
+    await scene.settled()
+    scene.shelf.failures = [error]
+    scene.say(4, live=False)
+    scene.lose_and_join()
+    await scene.clock.advance(0.4)
+    assert scene.told == []
+    await scene.clock.advance(0.1)
+    assert scene.ids == [4]
+    await scene.clock.advance(1.5)
+    scene.say(5, live=True)
+    assert scene.ids == [4, 5], "it has settled, and nothing waits any more"
+
+
+@pytest.mark.parametrize("error", REFUSED_TOKENS)
+async def test_a_refused_token_does_not_end_verification(scene: Scene, error: MessagingError) -> None:
+    await scene.settled()
+    scene.recovery.start_verifying()
+    scene.shelf.failures = [error]
+    scene.say(4, live=False)
+    scene.say(5, live=True)
+    await scene.clock.advance(30)
+    assert scene.ids == [5]
+    await scene.clock.advance(30)
+    assert scene.ids == [5, 4]
+
+
+async def test_a_fault_of_ours_does_not_end_verification(scene: Scene) -> None:
+    await scene.settled()
+    scene.recovery.start_verifying()
+    scene.shelf.failures = [ZeroDivisionError()]  # type: ignore[list-item]
+    scene.say(4, live=False)
+    scene.say(5, live=True)
+    await scene.clock.advance(60)
+    assert scene.ids == [5, 4]
+
+
+def leave_and_join_during_the_read(scene: Scene) -> None:
+    def meanwhile() -> None:
+        scene.shelf.before_answer = lambda: None
+        scene.recovery.forget(1)
+        scene.recovery.expect(1)
+
+    scene.shelf.before_answer = meanwhile
+
+
+async def test_a_read_from_before_leaving_tells_nothing_after_it(scene: Scene) -> None:
+    await scene.settled()
+    scene.say(4, live=False)
+    leave_and_join_during_the_read(scene)
+    before = scene.feed.threads[1]
+    assert not await scene.recovery.read_back(before)
+    assert scene.told == []
+    assert scene.feed.threads[1] is not before
+
+
+async def test_a_read_that_fails_after_leaving_says_nothing(scene: Scene) -> None:
+    await scene.settled()
+    scene.shelf.failures = [DENIED]
+    leave_and_join_during_the_read(scene)
+    assert not await scene.recovery.read_back(scene.feed.threads[1])
+    assert scene.gaps == []
+
+
+@pytest.mark.parametrize("failures", [[], [DENIED]])
+async def test_a_start_from_before_leaving_does_not_begin_the_next(
+    scene: Scene, failures: list[MessagingError]
+) -> None:
+    scene.shelf.failures = list(failures)
+    leave_and_join_during_the_read(scene)
+    if failures:
+        with pytest.raises(PermissionDenied):
+            await scene.recovery.begin(1)
+    else:
+        await scene.recovery.begin(1)
+    assert scene.feed.threads[1].proven is None
+
+
+async def test_joining_again_waits_for_the_read_of_before(scene: Scene) -> None:
+    await scene.settled()
+    under_way = asyncio.ensure_future(scene.recovery.read_back(scene.feed.threads[1]))
+    begun = 0
+
+    def note() -> None:
+        nonlocal begun
+        begun += 1
+
+    scene.shelf.before_answer = note
+    await asyncio.sleep(0)
+    scene.recovery.forget(1)
+    again = asyncio.ensure_future(scene.recovery.begin(1))
+    await under_way
+    assert begun == 1
+    await again
+    assert begun == 2
