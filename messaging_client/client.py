@@ -234,7 +234,7 @@ class MessagingClient(Parts):
         Raises:
             PermissionDenied, AuthenticationError, UnexpectedResponse: the list cannot be read.
         """
-        await self._rooms.hold_all()
+        await self._all_rooms.hold()
 
     # --- conversations -----------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any
 
 from messaging_client.models import Id, Message
+from messaging_client.notices import Notices
 
 Key = tuple[Any, ...]
 """Place of a message within its conversation; the first element is its time."""
@@ -28,6 +29,8 @@ UNFOLLOWED_IDS = 10_000
 
 OVERLAP = timedelta(seconds=1)
 """How far before the proven point a read begins: what is stored at the same time becomes visible in any order."""
+
+_BEHIND = 2  # in the second place of an order key: behind every message of the same time
 
 _TEMPORARY = "temp_"  # ids of messages that a sender relayed before the server had given them one
 
@@ -49,6 +52,11 @@ class Point:
     newest_id: Id | None = None
     ids: Mapping[Id, datetime | None] = field(default_factory=dict)
 
+    @classmethod
+    def after(cls, moment: datetime) -> Point:
+        """The point behind everything of a time: whatever stands there, or before, is history."""
+        return cls(moment, (moment, _BEHIND))
+
 
 @dataclass
 class Thread:
@@ -61,15 +69,16 @@ class Thread:
         horizon: everything up to this order key was told or is history, and its ids are forgotten; None for nothing.
         newest: order key of the newest message that was told.
         held: live messages that wait while what was missed is read; None while nothing is held.
+        held_ids: their ids.
         overflowed: more came than can be held, so that the stretch must be read again.
         on_held: called when a live message was held; None unless the conversation settles after a join.
         is_sure: the room is joined for certain; False while it is not known.
         is_settled: a complete read began when it was.
-        has_traffic: a live message came since the last complete read began.
+        has_traffic: a live message or a notice came since the last complete read began.
         failures: reads in a row that failed.
         gap_told: a gap was announced and nothing has been read since.
-        live: how many live messages came.
-        last_live: monotonic seconds when one came last.
+        stirs: how many live messages and notices came.
+        notices: what notices came, and the live messages that explain them.
     """
 
     conversation_id: Id
@@ -78,6 +87,7 @@ class Thread:
     horizon: Key | None = None
     newest: Key | None = None
     held: list[Message] | None = None
+    held_ids: set[Id] = field(default_factory=set)
     overflowed: bool = False
     on_held: Callable[[], None] | None = None
     is_sure: bool = False
@@ -85,8 +95,13 @@ class Thread:
     has_traffic: bool = False
     failures: int = 0
     gap_told: bool = False
-    live: int = 0
-    last_live: float = float("-inf")
+    stirs: int = 0
+    notices: Notices = field(default_factory=Notices)
+
+    def stir(self) -> None:
+        """Something came by itself: what it was part of is not proven yet."""
+        self.has_traffic = True
+        self.stirs += 1
 
     def since_proven(self) -> tuple[Id, ...]:
         """The latest `RECENT_IDS` ids that were told since the proven point."""
@@ -103,6 +118,7 @@ class Feed:
         order: the order of messages within a conversation.
         hold_limit: live messages that a conversation may hold while it is read back.
         monotonic: seconds, never going back.
+        is_own: whether the user sent a message.
         on_progress: told of a conversation whose point, or what was told since, has changed.
     """
 
@@ -113,15 +129,18 @@ class Feed:
         order: Callable[[Message], Key],
         hold_limit: int,
         monotonic: Callable[[], float],
+        is_own: Callable[[Message], bool] = lambda message: False,
         on_progress: Callable[[Thread], None],
     ) -> None:
         self._publish = publish
         self._order = order
         self._hold_limit = hold_limit
         self._monotonic = monotonic
+        self._is_own = is_own
         self._on_progress = on_progress
         self._watchers: dict[Id, list[Watcher]] = {}
         self._unfollowed: OrderedDict[Id, None] = OrderedDict()
+        self._left: set[Id] = set()
         self.threads: dict[Id, Thread] = {}
         self.duplicates = 0
         self.told = 0
@@ -130,10 +149,18 @@ class Feed:
 
     def follow(self, conversation_id: Id) -> Thread:
         """Begin to keep track of a conversation."""
+        self._left.discard(conversation_id)
         return self.threads.setdefault(conversation_id, Thread(conversation_id))
 
-    def unfollow(self, conversation_id: Id) -> None:
-        """Keep track no more; what was told lately is still recognised."""
+    def unfollow(self, conversation_id: Id, *, for_good: bool = False) -> None:
+        """Keep track no more; what was told lately is still recognised.
+
+        Args:
+            conversation_id: the conversation.
+            for_good: the user wants to hear no more of it: what others wrote and is on its way still is not told.
+        """
+        if for_good:
+            self._left.add(conversation_id)
         thread = self.threads.pop(conversation_id, None)
         if thread is not None:
             self.release(thread)
@@ -161,15 +188,16 @@ class Feed:
         if thread is None:
             self._tell_unfollowed(message)
             return
-        thread.has_traffic = True
-        thread.live += 1
-        thread.last_live = self._monotonic()
+        thread.stir()
+        if self._is_news(thread, message):
+            thread.notices.message_came(self._monotonic(), is_own=self._is_own(message))
         if thread.held is None:
             if self._tell(thread, message):
                 self._on_progress(thread)
             return
         if len(thread.held) < self._hold_limit:
             thread.held.append(message)
+            thread.held_ids.add(message.id)
         else:
             thread.overflowed = True
         if thread.on_held is not None:
@@ -184,6 +212,7 @@ class Feed:
         """Tell the first `count` that wait, in order; the others wait on."""
         if thread.held:
             due, thread.held = thread.held[:count], thread.held[count:]
+            thread.held_ids = {message.id for message in thread.held}
             for message in sorted(due, key=self._order):
                 self._tell(thread, message)
             self._on_progress(thread)
@@ -214,11 +243,15 @@ class Feed:
         self._forget_up_to(thread, oldest)
 
     def start_at(self, thread: Thread, point: Point, seen: Iterable[Id]) -> None:
-        """Take a point of an earlier process as the beginning: everything after it is new, except what was seen."""
+        """Take a point as the beginning: everything after it is new, except what was seen.
+
+        What stands before the point of an earlier process and was never seen is found by a read of the `OVERLAP`, or
+        is broadcast; a point that no message stands for tells history from news by its time alone.
+        """
         thread.proven = point
         thread.newest = point.key
-        if point.timestamp is not None:
-            thread.horizon = (overlapping(point.timestamp),)
+        if point.newest_id is None:
+            thread.horizon = point.key
         thread.recent = dict.fromkeys(point.ids, point.key)
         thread.recent.update(dict.fromkeys(seen, (*(point.key or ()), "seen")))  # a key behind that of the point
 
@@ -269,6 +302,10 @@ class Feed:
         self._publish(message)
         return True
 
+    def _is_news(self, thread: Thread, message: Message) -> bool:
+        """Whether a live message is neither known nor among those that wait."""
+        return not self._is_known(thread, message) and message.id not in thread.held_ids
+
     def _is_known(self, thread: Thread, message: Message) -> bool:
         if message.id in thread.recent or message.id in self._unfollowed:
             return True
@@ -284,6 +321,8 @@ class Feed:
         return True
 
     def _tell_unfollowed(self, message: Message) -> None:
+        if message.conversation_id in self._left and not self._is_own(message):
+            return
         known = message.id in self._unfollowed
         if not known and message.conversation_id is None:
             known = any(message.id in thread.recent for thread in self.threads.values())

@@ -8,6 +8,7 @@ import random as chance
 from collections.abc import Coroutine
 from typing import Any
 
+from messaging_client.all_rooms import AllRooms
 from messaging_client.cache import LISTS, ReadCache, messages_of
 from messaging_client.clock import Clock, SystemClock
 from messaging_client.config import MessagingConfig
@@ -101,6 +102,7 @@ class Parts(Subscriptions, Operations):
             order=message_order_key,
             hold_limit=config.queue_size,
             monotonic=clock.monotonic,
+            is_own=self.is_own,
             on_progress=self._positions.progressed,
         )
         self._recovery = Recovery(
@@ -123,7 +125,7 @@ class Parts(Subscriptions, Operations):
             self._cache,
             clock=clock,
             publish=self._publish,
-            on_conversation=lambda conversation_id: self._rooms.named(conversation_id),
+            on_conversation=lambda event: self._all_rooms.named(event),
         )
         self._connection = Connection(
             address,
@@ -136,10 +138,19 @@ class Parts(Subscriptions, Operations):
         )
         self._rooms = Rooms(
             self._connection,
-            self._feed,
             self._recovery,
             self._positions,
+            is_connected=lambda: self.is_connected,
+            run=self._run,
+        )
+        self._all_rooms = AllRooms(
+            self._rooms,
+            self._positions,
+            clock=clock,
+            random=self._random,
+            randomization_factor=config.randomization_factor,
             conversations=lambda: self._rest.iter_conversations("active"),
+            server_time=lambda: self._http.server_time,
             is_connected=lambda: self.is_connected,
             run=self._run,
         )
@@ -203,6 +214,7 @@ class Parts(Subscriptions, Operations):
             self._outbox.wake()
             self._recovery.start_verifying()
             self._rooms.connected()
+            self._all_rooms.connected()
         else:
             if change.previous is ConnectionState.CONNECTED:
                 self._recovery.pause(release=False)
@@ -223,7 +235,7 @@ class Parts(Subscriptions, Operations):
             self._intake.changed(
                 ConversationUpdated(conversation_id=conversation.id, status=conversation.status, raw=conversation.raw)
             )
-        await self._rooms.listed(conversation)
+        await self._all_rooms.listed(conversation)
 
     async def _opened_store(self) -> Store | None:
         """Give the store, open for this user; None where there is none."""

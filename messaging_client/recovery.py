@@ -65,16 +65,23 @@ class Recovery:
         self._locks: WeakValueDictionary[Id, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._settling: dict[Id, asyncio.Task[None]] = {}
-        self._notices: dict[Id, int] = {}
+        self._touched: dict[Id, asyncio.Task[None]] = {}
         self._verifier: asyncio.Task[None] | None = None
 
     # --- which conversations -----------------------------------------------------------------------------------------
 
-    async def begin(self, conversation_id: Id) -> None:
-        """Follow a conversation from now on: it starts where an earlier process stopped, else with its newest page.
+    async def begin(self, conversation_id: Id, start: Point | None = None) -> bool:
+        """Follow a conversation from now on: it starts where an earlier process stopped, else at `start`.
 
         Live messages wait; `joined` or `not_joined` is to be called next. Where the server cannot be reached, the
         start is read as soon as it can.
+
+        Args:
+            conversation_id: the conversation.
+            start: everything after it is new; None for its newest page, which is history.
+
+        Returns:
+            Whether it was read.
 
         Raises:
             PermissionDenied, NotFound, ...: it cannot be read by this user, and is not followed.
@@ -83,19 +90,17 @@ class Recovery:
         lock = self._lock_of(conversation_id)
         async with lock, self._reader.turn():
             if thread.proven is not None or not self._is_followed(thread):
-                return
+                return False
             self._feed.hold(thread)
             try:
-                if not await self._take_up(thread):
-                    page = await self._reader.newest(conversation_id)
-                    if self._is_followed(thread):
-                        self._feed.start_from(thread, page)
+                return await self._take_up(thread, start)
             except TOLD:
                 if self._is_followed(thread):
                     self.forget(conversation_id)
                 raise
             except (TransportError, RequestError) as error:
                 _log.info("conversation %s has no start yet: %s", conversation_id, type(error).__name__)
+                return False
 
     def expect(self, conversation_id: Id) -> Thread:
         """A conversation is about to be joined and begun: live messages wait already, so that none overtakes."""
@@ -104,18 +109,12 @@ class Recovery:
             self._feed.hold(thread)
         return thread
 
-    def begin_empty(self, conversation_id: Id) -> None:
-        """Follow a conversation that has just come to be: everything in it is new."""
-        thread = self._feed.follow(conversation_id)
-        if thread.proven is None:
-            thread.proven = Point()
-
-    def forget(self, conversation_id: Id) -> None:
-        """Follow it no more."""
-        self._feed.unfollow(conversation_id)
-        settling = self._settling.pop(conversation_id, None)
-        if settling is not None:
-            settling.cancel()
+    def forget(self, conversation_id: Id, *, for_good: bool = False) -> None:
+        """Follow it no more; `for_good`, what is on its way still is not told either."""
+        self._feed.unfollow(conversation_id, for_good=for_good)
+        for task in (self._settling.pop(conversation_id, None), self._touched.pop(conversation_id, None)):
+            if task is not None:
+                task.cancel()
 
     # --- when to read ------------------------------------------------------------------------------------------------
 
@@ -125,7 +124,7 @@ class Recovery:
         Args:
             conversation_id: the conversation.
             acknowledged: done when the server acknowledges the join; None where there was no connection to ask on.
-            was_read: whether it was read just now, after the room was asked for.
+            was_read: whether it was read just now, before the room was asked for.
         """
         thread = self._feed.threads.get(conversation_id)
         if thread is None:
@@ -154,14 +153,18 @@ class Recovery:
             is_message: whether it spoke of a new message, rather than of any change.
         """
         thread = self._feed.threads.get(conversation_id)
-        if thread is None or thread.on_held is not None:
+        if thread is None:
             return
-        is_first = conversation_id not in self._notices
-        self._notices[conversation_id] = self._notices.get(conversation_id, 0) + is_message
-        if is_first:
-            # A broadcast and its notice come in any order, so a message from just before counts as well.
-            is_recent = self._clock.monotonic() - thread.last_live <= self._config.settle_delay
-            self._own(self._touched(thread, thread.live - is_recent))
+        thread.stir()
+        # A broadcast and its notice come in any order, so a message from just before counts as well.
+        thread.notices.noticed(self._clock.monotonic() - self._config.settle_delay, is_message=is_message)
+        if not thread.notices.is_open:
+            return
+        if thread.on_held is not None and not thread.is_sure:
+            # Perhaps it was broadcast before the server had joined the room: then nothing explains it later either.
+            thread.on_held()
+        if conversation_id not in self._touched:
+            self._touched[conversation_id] = self._own(self._explain(thread))
 
     def start_verifying(self) -> None:
         """Verify conversations with traffic every `verify_interval` seconds, while connected."""
@@ -175,11 +178,12 @@ class Recovery:
             release: tell messages that wait for a read, for nothing will be read in the near future.
         """
         self._settling.clear()
-        self._notices.clear()
+        self._touched.clear()
         for task in self._tasks:
             task.cancel()
         for thread in self._feed.threads.values():
             thread.on_held = None
+            thread.notices.clear()
             if release:
                 self._feed.release(thread)
 
@@ -200,7 +204,7 @@ class Recovery:
             if not self._is_followed(thread):
                 return False
             was_holding, waiting = thread.held is not None, len(thread.held or ())
-            live, was_sure = thread.live, thread.is_sure
+            stirs, noticed, was_sure = thread.stirs, thread.notices.count, thread.is_sure
             thread.overflowed = False
             try:
                 await self._read(thread)
@@ -214,7 +218,8 @@ class Recovery:
             if not self._is_followed(thread):
                 return False  # it was left meanwhile, and perhaps joined again
             thread.failures, thread.gap_told = 0, False
-            thread.has_traffic = thread.live != live
+            thread.has_traffic = thread.stirs != stirs
+            thread.notices.read(noticed)
             thread.is_settled = was_sure and not thread.overflowed
             self._feed.tell_held(thread, waiting)
             if thread.on_held is None:
@@ -223,20 +228,25 @@ class Recovery:
 
     # --- how to read -------------------------------------------------------------------------------------------------
 
-    async def _take_up(self, thread: Thread) -> bool:
-        """Go on where an earlier process stopped.
+    async def _take_up(self, thread: Thread, start: Point | None) -> bool:
+        """Go on where an earlier process stopped, or begin.
 
         Returns:
-            Whether there is such a place.
+            Whether that needed a read.
         """
         position = await self._positions.of(thread.conversation_id)
         if not self._is_followed(thread):
-            return True
-        if position is None:
             return False
-        self._feed.start_at(thread, *position)
-        await self._read(thread)
-        return True
+        if position is not None:
+            self._feed.start_at(thread, *position)
+            await self._read(thread)
+        elif start is not None:
+            self._feed.start_at(thread, start, ())
+        else:
+            page = await self._reader.newest(thread.conversation_id)
+            if self._is_followed(thread):
+                self._feed.start_from(thread, page)
+        return position is not None or start is None
 
     async def _read(self, thread: Thread) -> None:
 
@@ -321,14 +331,16 @@ class Recovery:
             if thread.on_held is None:
                 self._feed.release(thread)
 
-    async def _touched(self, thread: Thread, live_before: int) -> None:
+    async def _explain(self, thread: Thread) -> None:
         """Wait a moment for the live messages that belong to notices; read back if they do not come."""
         try:
-            await self._clock.sleep(self._config.settle_delay)
+            is_read = True
+            while is_read and thread.notices.is_open:  # also one that came during the read
+                await self._clock.sleep(self._config.settle_delay)
+                is_read = not thread.notices.is_open or await self.read_back(thread)
         finally:
-            announced = self._notices.pop(thread.conversation_id, 0)
-        if thread.live - live_before < max(1, announced):
-            await self.read_back(thread)
+            if self._touched.get(thread.conversation_id) is asyncio.current_task():
+                del self._touched[thread.conversation_id]
 
     async def _verify_for_ever(self) -> None:
         while True:

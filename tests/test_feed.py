@@ -190,10 +190,24 @@ def test_an_earlier_process_is_taken_up() -> None:
     point = Point(newest.timestamp, message_order_key(newest), 5, {4: newest.timestamp, 5: newest.timestamp})
     door.feed.start_at(door.thread, point, [7])
     assert door.thread.since_proven() == (7,)
-    door.feed.live(message(2))
-    assert door.told == [], "handled by the earlier process"
     door.feed.found(door.thread, [message(4), message(5), message(6), message(7), message(8)])
     assert door.ids == [6, 8]
+
+
+def test_one_stored_under_an_older_time_and_broadcast_after_a_restart_is_late() -> None:
+    door = Door()
+    newest = message(5)
+    door.feed.start_at(door.thread, Point(newest.timestamp, message_order_key(newest), 5, {5: newest.timestamp}), [])
+    door.feed.live(message("stored late", 2.0))
+    assert door.late == ["stored late"]
+
+
+def test_a_start_that_no_message_stands_for_tells_history_by_its_time() -> None:
+    door = Door()
+    door.feed.start_at(door.thread, Point.after(message(5).timestamp), [])
+    door.feed.found(door.thread, [message(4, 4.5), message(5), message(6)])
+    door.feed.live(message(3))
+    assert door.ids == [6]
 
 
 def test_messages_without_times_are_told_once_and_forgotten_in_the_end(door: Door) -> None:

@@ -19,8 +19,8 @@ from messaging_client.errors import (
     UnexpectedResponse,
 )
 from messaging_client.events import GapDetected
-from messaging_client.feed import Feed
-from messaging_client.models import Message
+from messaging_client.feed import Feed, Point
+from messaging_client.models import Message, Participant, UserType
 from messaging_client.positions import Positions
 from messaging_client.reading import Reader
 from messaging_client.recovery import PATIENCE, Recovery
@@ -59,6 +59,7 @@ class Scene:
             order=message_order_key,
             hold_limit=5,
             monotonic=self.clock.monotonic,
+            is_own=lambda each: each.sender.id == 5,
             on_progress=lambda thread: None,
         )
         self.reader = Reader(self.shelf, message_order_key, self.clock, 1000)
@@ -336,7 +337,7 @@ async def test_a_start_that_is_refused_is_not_followed(scene: Scene) -> None:
 
 
 async def test_a_conversation_that_has_just_come_to_be_is_told_from_its_start(scene: Scene) -> None:
-    scene.recovery.begin_empty(1)
+    assert not await scene.recovery.begin(1, Point())
     scene.recovery.joined(1, None, was_read=False)
     await scene.clock.advance(0)
     assert scene.ids == [1, 2, 3]
@@ -474,3 +475,138 @@ async def test_joining_again_waits_for_the_read_of_before(scene: Scene) -> None:
     assert begun == 1
     await again
     assert begun == 2
+
+
+def own(number: int) -> Message:
+    """A message of the user."""
+    return message(number).model_copy(update={"sender": Participant(id=5, type=UserType.PATIENT)})
+
+
+async def test_a_repeated_message_explains_no_second_notice(scene: Scene) -> None:
+    await scene.settled()
+    await scene.clock.advance(100)
+    for number in (4, 5):
+        scene.say(number, live=number == 4)
+        scene.recovery.touch(1, is_message=True)
+    scene.feed.live(message(4))
+    await scene.clock.advance(2)
+    assert scene.ids == [4, 5]
+
+
+async def test_an_own_message_explains_no_notice_of_a_new_message(scene: Scene) -> None:
+    await scene.settled()
+    await scene.clock.advance(100)
+    scene.say(4, live=False)
+    scene.recovery.touch(1, is_message=True)
+    scene.shelf.messages.append(own(5))
+    scene.feed.live(own(5))
+    await scene.clock.advance(2)
+    assert scene.ids == [5, 4]
+
+
+async def test_an_own_message_explains_the_notice_of_its_change(scene: Scene) -> None:
+    await scene.settled()
+    await scene.clock.advance(100)
+    scene.recovery.touch(1, is_message=False)
+    scene.shelf.messages.append(own(4))
+    scene.feed.live(own(4))
+    await scene.clock.advance(10)
+    assert scene.shelf.asked == []
+
+
+async def test_a_message_from_just_before_explains_one_notice_only(scene: Scene) -> None:
+    await scene.settled()
+    await scene.clock.advance(100)
+    scene.say(4, live=True)
+    scene.recovery.touch(1, is_message=True)
+    await scene.clock.advance(1.5)
+    scene.say(5, live=False)
+    scene.recovery.touch(1, is_message=True)
+    await scene.clock.advance(2)
+    assert scene.ids == [4, 5]
+
+
+async def test_a_message_from_long_before_explains_nothing(scene: Scene) -> None:
+    await scene.settled()
+    scene.say(4, live=True)
+    await scene.clock.advance(2.001)
+    scene.say(5, live=False)
+    scene.recovery.touch(1, is_message=True)
+    await scene.clock.advance(2)
+    assert scene.ids == [4, 5]
+
+
+async def test_a_notice_is_traffic(scene: Scene) -> None:
+    await scene.settled()
+    scene.recovery.start_verifying()
+    await scene.clock.advance(29.5)
+    scene.say(4, live=True)
+    scene.recovery.touch(1, is_message=True)
+    scene.shelf.asked.clear()
+    await scene.clock.advance(0.5)
+    assert scene.shelf.asked, "the message is verified"
+    scene.recovery.touch(1, is_message=True)
+    scene.feed.live(message(5))
+    await scene.clock.advance(30)
+    scene.recovery.touch(1, is_message=False)
+    assert scene.feed.threads[1].has_traffic
+
+
+async def test_a_notice_while_the_room_is_unsure_is_looked_into_at_once(scene: Scene) -> None:
+    await scene.settled()
+    scene.lose_and_join()
+    await scene.clock.advance(0.5)
+    scene.say(4, live=False)
+    scene.recovery.touch(1, is_message=True)
+    await scene.clock.advance(0)
+    assert scene.ids == [4]
+
+
+async def test_a_read_begins_after_a_notice_that_came_during_the_last_one_of_settling(scene: Scene) -> None:
+    await scene.settled()
+    scene.lose_and_join()
+    await scene.clock.advance(1.0)
+
+    def meanwhile() -> None:
+        scene.shelf.before_answer = lambda: None
+        scene.say(4, live=False)
+        scene.recovery.touch(1, is_message=True)
+
+    scene.shelf.before_answer = meanwhile
+    await scene.clock.advance(1.0)
+    assert scene.told == []
+    await scene.clock.advance(2.0)
+    assert scene.ids == [4]
+
+
+async def test_a_notice_during_the_read_that_another_one_caused(scene: Scene) -> None:
+    await scene.settled()
+    scene.recovery.touch(1, is_message=False)
+
+    def meanwhile() -> None:
+        scene.shelf.before_answer = lambda: None
+        scene.say(4, live=False)
+        scene.recovery.touch(1, is_message=True)
+
+    scene.shelf.before_answer = meanwhile
+    await scene.clock.advance(2.0)
+    assert scene.told == []
+    await scene.clock.advance(2.0)
+    assert scene.ids == [4]
+    assert scene.recovery._touched == {}
+
+
+async def test_what_overflows_during_the_last_read_of_settling_is_read(scene: Scene) -> None:
+    await scene.settled()
+    scene.lose_and_join()
+    await scene.clock.advance(1.0)
+
+    def meanwhile() -> None:
+        scene.shelf.before_answer = lambda: None
+        for number in range(4, 20):
+            scene.say(number, live=True)
+
+    scene.shelf.before_answer = meanwhile
+    await scene.clock.advance(1.0)
+    assert scene.ids == list(range(4, 20))
+    assert not any(each.late for each in scene.told)
