@@ -151,10 +151,14 @@ class Dispatcher:
                 consumer.offer(event)
         for consumer in tuple(self._everywhere.get(kind, _NOBODY)):
             consumer.offer(event)
+        self.publish_in_conversation(event)
+
+    def publish_in_conversation(self, event: Any) -> None:
+        """Put an event into the queues of those only who want those of its conversation."""
         if self._in_conversation:
             conversation_id = getattr(event, "conversation_id", None)
             if conversation_id is not None:
-                for consumer in tuple(self._in_conversation.get((kind, conversation_id), _NOBODY)):
+                for consumer in tuple(self._in_conversation.get((type(event), conversation_id), _NOBODY)):
                     consumer.offer(event)
 
     def report_slow(self, consumer: Consumer[Any], event: Any) -> None:

@@ -103,6 +103,7 @@ class Parts(Subscriptions, Operations):
             hold_limit=config.queue_size,
             monotonic=clock.monotonic,
             is_own=self.is_own,
+            place=self._dispatcher.publish_in_conversation,
             on_progress=self._positions.progressed,
         )
         self._recovery = Recovery(

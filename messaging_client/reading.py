@@ -100,6 +100,13 @@ class Reader:
         self.reads += 1
         return (await self._source.newest(conversation_id, 1, PAGE_SIZE)).messages
 
+    async def first(self, conversation_id: Id) -> tuple[tuple[Message, ...], bool]:
+        """Give the newest page, oldest first, and whether the server surely has nothing before it."""
+        self.reads += 1
+        batch = await self._source.newest(conversation_id, 1, PAGE_SIZE)
+        is_whole = batch.count < _SMALLEST_LIMIT if batch.is_last is None else batch.is_last
+        return batch.messages, is_whole
+
     async def since(self, conversation_id: Id, point: Point, take: Take) -> None:
         """Give `take` everything after a point, and what stands in the overlap before it."""
         if self._has_since_route is not False:

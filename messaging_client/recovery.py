@@ -243,9 +243,9 @@ class Recovery:
         elif start is not None:
             self._feed.start_at(thread, start, ())
         else:
-            page = await self._reader.newest(thread.conversation_id)
+            page, is_whole = await self._reader.first(thread.conversation_id)
             if self._is_followed(thread):
-                self._feed.start_from(thread, page)
+                self._feed.start_from(thread, page, is_whole=is_whole)
         return position is not None or start is None
 
     async def _read(self, thread: Thread) -> None:
@@ -262,10 +262,10 @@ class Recovery:
             take(())
             return
         self._feed.hold(thread)
-        page = await self._reader.newest(thread.conversation_id)
+        page, is_whole = await self._reader.first(thread.conversation_id)
         if not self._is_followed(thread):
             return
-        self._feed.start_from(thread, page)
+        self._feed.start_from(thread, page, is_whole=is_whole)
         # What came between the wish to follow and this first read cannot be told from history.
         self._report_gap(GapDetected(conversation_id=thread.conversation_id, before=_time_of(thread)))
 

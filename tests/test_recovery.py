@@ -610,3 +610,12 @@ async def test_what_overflows_during_the_last_read_of_settling_is_read(scene: Sc
     await scene.clock.advance(1.0)
     assert scene.ids == list(range(4, 20))
     assert not any(each.late for each in scene.told)
+
+
+async def test_a_first_join_of_a_crowd_tells_none_of_it(scene: Scene) -> None:
+    scene.shelf.messages = [message(number, 10 + number / 1000) for number in range(120)]
+    await scene.settled()
+    assert scene.told == []
+    scene.shelf.messages.append(message(120, 10.12))
+    assert await scene.recovery.read_back(scene.feed.threads[1])
+    assert scene.ids == [120]
