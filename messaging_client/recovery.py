@@ -224,6 +224,8 @@ class Recovery:
             self._feed.tell_held(thread, waiting)
             if thread.on_held is None:
                 self._feed.release(thread)
+            else:
+                self._feed.hold(thread)  # it may have been given up while the server failed
             return True
 
     # --- how to read -------------------------------------------------------------------------------------------------
@@ -243,7 +245,7 @@ class Recovery:
         elif start is not None:
             self._feed.start_at(thread, start, ())
         else:
-            page, is_whole = await self._reader.first(thread.conversation_id)
+            page, is_whole = await self._reader.first(thread.conversation_id, patience=self._config.request_timeout)
             if self._is_followed(thread):
                 self._feed.start_from(thread, page, is_whole=is_whole)
         return position is not None or start is None
@@ -257,12 +259,12 @@ class Recovery:
             return False
 
         if thread.proven is not None:
-            await self._reader.since(thread.conversation_id, thread.proven, take)
+            await self._reader.since(thread.conversation_id, thread.proven, take, patience=self._config.request_timeout)
             # An answer without anything new proves as much as one with something.
             take(())
             return
         self._feed.hold(thread)
-        page, is_whole = await self._reader.first(thread.conversation_id)
+        page, is_whole = await self._reader.first(thread.conversation_id, patience=self._config.request_timeout)
         if not self._is_followed(thread):
             return
         self._feed.start_from(thread, page, is_whole=is_whole)
@@ -327,9 +329,7 @@ class Recovery:
                 _log.warning("conversation %s cannot be read back: %s", thread.conversation_id, type(error).__name__)
                 thread.gap_told = True
                 self._report_gap(GapDetected(conversation_id=thread.conversation_id, after=_time_of(thread)))
-            self._feed.tell_held(thread, len(thread.held or ()))
-            if thread.on_held is None:
-                self._feed.release(thread)
+            self._feed.release(thread)
 
     async def _explain(self, thread: Thread) -> None:
         """Wait a moment for the live messages that belong to notices; read back if they do not come."""

@@ -22,7 +22,7 @@ from messaging_client.events import GapDetected
 from messaging_client.feed import Feed, Point
 from messaging_client.models import Message, Participant, UserType
 from messaging_client.positions import Positions
-from messaging_client.reading import Reader
+from messaging_client.reading import Batch, Reader
 from messaging_client.recovery import PATIENCE, Recovery
 from messaging_client.testing import ManualClock
 from messaging_client.transport.auth import TokenUnavailable
@@ -619,3 +619,58 @@ async def test_a_first_join_of_a_crowd_tells_none_of_it(scene: Scene) -> None:
     scene.shelf.messages.append(message(120, 10.12))
     assert await scene.recovery.read_back(scene.feed.threads[1])
     assert scene.ids == [120]
+
+
+async def test_live_messages_wait_no_longer_than_five_reads_of_a_server_that_hangs(scene: Scene) -> None:
+    await scene.settled()
+    never = asyncio.Event()
+
+    async def hang(*_args: object) -> Batch:
+        await never.wait()
+        raise AssertionError
+
+    scene.shelf.new_since = hang  # type: ignore[assignment]
+    scene.lose_and_join()
+    await scene.clock.advance(0)
+    scene.say(4, live=True)
+    await scene.clock.advance(5 * 15.0 + 7.5 - 0.001)
+    assert scene.told == []
+    await scene.clock.advance(0.001)
+    assert scene.ids == [4]
+    assert len(scene.gaps) == 1
+    scene.say(5, live=True)
+    assert scene.ids == [4, 5], "after the gap was told, nothing waits"
+
+
+async def test_after_a_gap_order_is_kept_again_once_the_server_answers(scene: Scene) -> None:
+    await scene.settled()
+    scene.shelf.failures = [DOWN] * PATIENCE
+    scene.lose_and_join(asyncio.get_running_loop().create_future())
+    await scene.clock.advance(7.5)
+    scene.lose_and_join()
+    await scene.clock.advance(0.5)
+    scene.say(4, live=False)
+    scene.say(5, live=True)
+    await scene.clock.advance(0)
+    assert scene.ids == [4, 5]
+
+
+async def test_four_conversations_are_read_at_a_time(scene: Scene) -> None:
+    at_work, most = 0, 0
+    gate = asyncio.Event()
+
+    async def newest(*_args: object) -> Batch:
+        nonlocal at_work, most
+        at_work += 1
+        most = max(most, at_work)
+        await gate.wait()
+        at_work -= 1
+        return Batch((), 0, is_last=True)
+
+    scene.shelf.newest = newest  # type: ignore[assignment]
+    begun = asyncio.gather(*(scene.recovery.begin(number) for number in range(20)))
+    await scene.clock.advance(0)
+    assert at_work == 4
+    gate.set()
+    await begun
+    assert most == 4
