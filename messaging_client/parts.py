@@ -89,7 +89,7 @@ class Parts(Subscriptions, Operations):
             user=lambda: self.current_user,
             report=lambda fault: self._intake.report(fault),
         )
-        self._reader = Reader(self._rest, message_order_key, clock, config.queue_size, patience=config.request_timeout)
+        self._reader = Reader(self._rest, message_order_key, clock, config.queue_size)
         self._dispatcher = Dispatcher(config.queue_size, refill=self._reader.page_from, order=message_order_key)
         self._positions = Positions(
             self._opened_store,
