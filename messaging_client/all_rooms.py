@@ -14,7 +14,7 @@ from messaging_client.clock import Clock, finished_within
 from messaging_client.errors import MessagingError, RequestError, TransportError
 from messaging_client.events import ConversationUpdated, Notification
 from messaging_client.feed import Point
-from messaging_client.models import Conversation, ConversationStatus, Id
+from messaging_client.models import Conversation, ConversationStatus, Id, Participant
 from messaging_client.positions import Positions
 from messaging_client.reading import FIRST_RETRY, LONGEST_RETRY, PERMANENT, TOLD
 from messaging_client.rooms import USER, Rooms
@@ -75,6 +75,7 @@ class AllRooms:
         self._listed: Listed | None = None
         self._listing = asyncio.Lock()
         self._starts: dict[Id, Point | None] = {}  # of conversations that could not be held yet
+        self._people: dict[Id, tuple[Participant, ...]] = {}
         self._anew: set[Id] = set()  # left by the user, and wanted again with all others
         self._is_due = False
         self._looking: asyncio.Task[None] | None = None
@@ -121,8 +122,13 @@ class AllRooms:
 
     async def listed(self, conversation: Conversation) -> None:
         """The list of conversations, polled, showed one."""
+        self._people[conversation.id] = conversation.participants
         if self._is_missing(conversation.id):
             await self._hold_one(conversation.id, await self._start_of(conversation, await self._last_list()))
+
+    def people_of(self, conversation_id: Id | None) -> tuple[Participant, ...]:
+        """Who takes part in a conversation, as the list shows it; nobody where it was not read."""
+        return () if conversation_id is None else self._people.get(conversation_id, ())
 
     def connected(self) -> None:
         """There is a new connection: conversations may have come to be while there was none."""
@@ -190,6 +196,7 @@ class AllRooms:
             async for each in self._conversations():
                 if not is_begun:
                     until, is_begun = self._server_time(), True
+                self._people[each.id] = each.participants
                 until = max(filter(None, (until, *_times_of(each))), default=None)
                 if self._is_missing(each.id):
                     found.append(each)

@@ -18,7 +18,7 @@ from messaging_client.events import ConnectionChange, ConversationUpdated
 from messaging_client.fallback import Fallback
 from messaging_client.feed import Feed
 from messaging_client.intake import Intake
-from messaging_client.models import ConnectionCause, ConnectionState, Conversation, Id, Message, User
+from messaging_client.models import ConnectionCause, ConnectionState, Conversation, Id, Message, User, UserType
 from messaging_client.operations import Operations
 from messaging_client.outbox import Keeper, Outbox
 from messaging_client.positions import Positions
@@ -188,9 +188,16 @@ class Parts(Subscriptions, Operations):
         raise NotConnected("The user is known once the token callable was asked: await client.connect() first.")
 
     def is_own(self, message: Message) -> bool:
-        """Whether this user sent the message: same type and same id."""
-        user = self._tokens.user
-        return user is not None and message.sender.is_same_person(user)
+        """Whether this user sent the message: same type and same id.
+
+        Where the server names no type, an id alone names a person if one participant alone has it (wire protocol,
+        section 2). Where that is not known, the user's own id is taken for the user: a bot must not answer itself.
+        """
+        user, sender = self._tokens.user, message.sender
+        if user is None or sender.id != user.id or sender.type is not UserType.UNKNOWN:
+            return user is not None and sender.is_same_person(user)
+        types = {each.type for each in self._all_rooms.people_of(message.conversation_id) if each.id == sender.id}
+        return user.type in types or not types
 
     async def hold_room(self, conversation_id: Id, holder: object) -> None:
         """Be in a room as long as `holder` holds it; used by sessions."""

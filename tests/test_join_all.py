@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from scenes import DOCTOR, PATIENT, TIMEOUT, Scene
 
-from messaging_client import ConversationUpdated, Message
+from messaging_client import ConversationUpdated, Message, Participant, UserType
 from messaging_client.dispatch import EventStream
 
 
@@ -164,3 +164,46 @@ async def test_one_that_is_closed_to_the_user_is_not_asked_for_again_and_again()
         scene.server.faults.answer("messages", 403, count=1)
         await client.join_all()
         assert client._all_rooms._looking is None
+
+
+async def untyped(scene: Scene, sender_id: int, content: str) -> None:
+    """A message whose sender has an id and no type."""
+    now = datetime.now(UTC).isoformat()
+    payload = {"id": f"u{content}", "conversationId": scene.conversation, "content": content, "timestamp": now}
+    await scene.server.emit("new_message", {**payload, "sender_id": sender_id}, user=DOCTOR)
+
+
+async def test_an_own_message_without_a_type_is_not_told_as_one_of_others() -> None:
+    async with Scene() as scene:
+        client = await scene.client(**QUICK)
+        heard: list[str] = []
+        came = asyncio.Event()
+
+        @client.on_new_message
+        def take(message: Message) -> None:
+            heard.append(message.content)
+            came.set()
+
+        await untyped(scene, DOCTOR[1], "de moi")
+        await untyped(scene, PATIENT[1], "du patient")
+        async with asyncio.timeout(TIMEOUT):
+            await came.wait()
+        assert heard == ["du patient"]
+
+
+async def test_an_id_that_one_other_participant_alone_has_names_that_one() -> None:
+    async with Scene() as scene:
+        namesake = ("patient", DOCTOR[1])
+        scene.conversation = await scene.server.create_conversation("Trois", [namesake, ("medecin", 80)])
+        client = await scene.client(("medecin", 80), **QUICK)
+        message = Message(
+            id=1,
+            conversation_id=scene.conversation,
+            content="...",
+            sender=Participant(id=80),
+            timestamp=datetime.now(UTC),
+        )
+        await client.join_all()
+        assert client.is_own(message)
+        client._all_rooms._people[scene.conversation] = (Participant(id=80, type=UserType.PATIENT),)
+        assert not client.is_own(message)
