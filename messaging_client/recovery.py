@@ -86,14 +86,14 @@ class Recovery:
         Raises:
             PermissionDenied, NotFound, ...: it cannot be read by this user, and is not followed.
         """
-        thread = self.expect(conversation_id)
+        thread = self.expect(conversation_id, start)
         lock = self._lock_of(conversation_id)
         async with lock, self._reader.turn():
             if thread.proven is not None or not self._is_followed(thread):
                 return False
             self._feed.hold(thread)
             try:
-                return await self._take_up(thread, start)
+                return await self._take_up(thread)
             except TOLD:
                 if self._is_followed(thread):
                     self.forget(conversation_id)
@@ -102,9 +102,13 @@ class Recovery:
                 _log.info("conversation %s has no start yet: %s", conversation_id, type(error).__name__)
                 return False
 
-    def expect(self, conversation_id: Id) -> Thread:
-        """A conversation is about to be joined and begun: live messages wait already, so that none overtakes."""
+    def expect(self, conversation_id: Id, start: Point | None = None) -> Thread:
+        """A conversation is about to be joined and begun: live messages wait already, so that none overtakes.
+
+        Where it begins counts even if it is learnt while somebody else begins with the newest page.
+        """
         thread = self._feed.follow(conversation_id)
+        thread.start = thread.start or start
         if thread.proven is None:
             self._feed.hold(thread)
         return thread
@@ -230,7 +234,7 @@ class Recovery:
 
     # --- how to read -------------------------------------------------------------------------------------------------
 
-    async def _take_up(self, thread: Thread, start: Point | None) -> bool:
+    async def _take_up(self, thread: Thread) -> bool:
         """Go on where an earlier process stopped, or begin.
 
         Returns:
@@ -242,13 +246,16 @@ class Recovery:
         if position is not None:
             self._feed.start_at(thread, *position)
             await self._read(thread)
-        elif start is not None:
-            self._feed.start_at(thread, start, ())
-        else:
+            return True
+        if thread.start is None:
             page, is_whole = await self._reader.first(thread.conversation_id, patience=self._config.request_timeout)
-            if self._is_followed(thread):
+            if not self._is_followed(thread):
+                return False
+            if thread.start is None:
                 self._feed.start_from(thread, page, is_whole=is_whole)
-        return position is not None or start is None
+                return True
+        self._feed.start_at(thread, thread.start, ())
+        return False
 
     async def _read(self, thread: Thread) -> None:
 

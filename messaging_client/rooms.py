@@ -94,8 +94,8 @@ class Rooms:
             self.left.discard(conversation_id)
         if room.is_entered:
             return
+        self._recovery.expect(conversation_id, start)
         if room.entering is None or _has_failed(room.entering):
-            self._recovery.expect(conversation_id)
             room.entering = self._run(self._enter(conversation_id, room, start))
             room.entering.add_done_callback(_has_failed)  # looked at, whoever is there to hear of it
         await self._until_entered(conversation_id, room, holder)

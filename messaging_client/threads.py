@@ -53,6 +53,7 @@ class Thread:
 
     Attributes:
         proven: None until the first complete read.
+        start: where that is to begin, for one that has just come to be; None for the newest page.
         recent: ids told or known with their order keys (None without a time), oldest first: those since the proven
             point, and `RECENT_IDS` more.
         relayed: temporary ids under which a sender may still relay what is known, the latest `RECENT_IDS`.
@@ -73,6 +74,7 @@ class Thread:
 
     conversation_id: Id
     proven: Point | None = None
+    start: Point | None = None
     recent: dict[Id, Key | None] = field(default_factory=dict)
     relayed: OrderedDict[Id, None] = field(default_factory=OrderedDict)
     horizon: Key | None = None

@@ -674,3 +674,11 @@ async def test_four_conversations_are_read_at_a_time(scene: Scene) -> None:
     gate.set()
     await begun
     assert most == 4
+
+
+async def test_one_that_turns_out_to_be_new_while_its_first_page_is_read_is_told_from_its_start(scene: Scene) -> None:
+    scene.shelf.before_answer = lambda: scene.recovery.expect(1, Point()) and None
+    assert not await scene.recovery.begin(1)
+    scene.recovery.joined(1, None, was_read=False)
+    await scene.clock.advance(0)
+    assert scene.ids == [1, 2, 3]
