@@ -77,6 +77,7 @@ class AllRooms:
         self._starts: dict[Id, Point | None] = {}  # of conversations that could not be held yet
         self._people: dict[Id, tuple[Participant, ...]] = {}
         self._anew: set[Id] = set()  # left by the user, and wanted again with all others
+        self._asked_at: datetime | None = None  # server time when the first list was asked for in vain
         self._is_due = False
         self._looking: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
@@ -102,6 +103,7 @@ class AllRooms:
         except (TransportError, RequestError) as error:
             _log.info("the list of conversations was not read yet: %s", type(error).__name__)
             self._is_due = True
+            self._asked_at = self._asked_at or self._server_time()
         if self._is_due:
             self._slow_down()
             self._look()
@@ -225,7 +227,10 @@ class AllRooms:
         if await self._positions.was_left(conversation.id) or conversation.id in self._anew:
             await self._positions.came_back(conversation.id)
             return None
-        if before is None or before.until is None:
+        if before is None:
+            # The user asked to be in it then: what has come since is no history.
+            return None if self._asked_at is None else Point.after(self._asked_at)
+        if before.until is None:
             return None
         created = conversation.created_at
         if created is not None and created >= before.until:

@@ -74,10 +74,12 @@ async def test_a_list_that_fails_is_read_again_while_connected() -> None:
         client = await scene.client(**QUICK)
         messages = client.events(Message)
         scene.server.faults.answer("conversations", 500, count=2)
+        await scene.fill(60)
         await client.join_all()
+        await scene.say("depuis")
         await scene.server.wait_until(lambda: scene.server.members(scene.conversation))
         await scene.say("entendu")
-        assert await contents_of(messages, "entendu") == ["entendu"]
+        assert await contents_of(messages, "entendu") == ["depuis", "entendu"]
 
 
 async def test_a_list_that_fails_after_a_reconnection_is_read_again() -> None:

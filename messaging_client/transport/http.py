@@ -200,9 +200,9 @@ class RestClient:
         while True:
             outcome = await self._exchanges.once(call, route.method, url)
             error = outcome if isinstance(outcome, MessagingError) else self._error(call, outcome)
+            if isinstance(outcome, Answer):
+                self.server_time = date_told(outcome.headers) or self.server_time
             if error is None:
-                if isinstance(outcome, Answer):
-                    self.server_time = date_told(outcome.headers) or self.server_time
                 return outcome
             if isinstance(error, AuthenticationError) and call.token is not None and not call.renewed:
                 call.refused, call.renewed = call.token, True
