@@ -7,9 +7,10 @@ import asyncio
 import logging
 import os
 import platform
+import sqlite3
 from importlib.metadata import version
 
-from benchmarks import inbound, sends, sessions
+from benchmarks import durability, inbound, sends, sessions
 from benchmarks.measure import Comparison
 
 _LIBRARIES = ("python-socketio", "aiohttp", "httpx", "httpx-aiohttp", "pydantic")
@@ -19,6 +20,7 @@ async def _all(times: int, quick: bool) -> list[Comparison]:
     return [
         *await inbound.compare(times, 2_000 if quick else 20_000),
         *await sends.compare(times, 5 if quick else 40),
+        *await durability.compare(times, 3 if quick else 40),
         *await sessions.compare(times, 20 if quick else 1_000, 500 if quick else 50_000, 200 if quick else 5_000),
     ]
 
@@ -31,7 +33,8 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     rows = asyncio.run(_all(given.times, given.quick))
     libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; {libraries}.")
+    python = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    print(f"{platform.machine()}, {os.cpu_count()} cores, {python}; {libraries}.")
     print(f"Both sides in turn, {given.times} times; medians, and the spread of the single ratios.\n")
     print("| work | against | ratio | spread | here | there |\n| --- | --- | --- | --- | --- | --- |")
     for row in rows:

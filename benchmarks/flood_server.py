@@ -1,7 +1,7 @@
 """A server in a process of its own that does as little as it can, so that what is measured is the client.
 
 Over Socket.IO it sends as many messages as it is asked for, at once, in frames encoded before; over REST it takes
-messages without storing them.
+messages without storing them, and has none when it is asked for them.
 """
 
 from __future__ import annotations
@@ -68,6 +68,10 @@ async def post(request: web.Request) -> web.Response:
     return web.json_response({"status": "success", "data": {"message": stored}}, status=201)
 
 
+async def none(_request: web.Request) -> web.Response:
+    return web.json_response({"status": "success", "data": {"messages": []}})
+
+
 @asynccontextmanager
 async def running() -> AsyncIterator[str]:
     """Run the server in a process of its own for the block; gives its address."""
@@ -86,6 +90,7 @@ async def main() -> None:
     app = web.Application()
     app.router.add_get("/socket.io/", flood)
     app.router.add_post("/api/messaging/conversation/{id}/message", post)
+    app.router.add_get("/api/messaging/conversation/{id}/messages", none)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -1,8 +1,7 @@
 """A bot that acknowledges what patients write, in every conversation of a doctor, those to come included.
 
-    $ messaging-client serve --port 3000            # in another terminal, a server to try it on
-    $ export MESSAGING_URL=http://localhost:3000
-    $ export MESSAGING_TOKEN=...                    # the doctor's JWT
+    $ messaging-client serve                        # in another terminal, a server to try it on
+    $ export MESSAGING_URL=... MESSAGING_TOKEN=...  # the line that it prints for the doctor
     $ python examples/bot_echo.py [FILE]
 
 With a FILE, an SQLite database, the bot takes up where it stopped: what patients wrote while it was away is answered,

@@ -1,8 +1,7 @@
 """A doctor's inbox in the terminal, live: who wrote, how many messages are unread, and the last one of each.
 
-    $ messaging-client serve --port 3000            # in another terminal, a server to try it on
-    $ export MESSAGING_URL=http://localhost:3000
-    $ export MESSAGING_TOKEN=...                    # the doctor's JWT
+    $ messaging-client serve                        # in another terminal, a server to try it on
+    $ export MESSAGING_URL=... MESSAGING_TOKEN=...  # the line that it prints for the doctor
     $ python examples/doctor_inbox.py               # every conversation
     $ python examples/doctor_inbox.py unread        # or ordonnance, examen, consultation
     $ python examples/doctor_inbox.py all dupont    # in which a word is found

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from messaging_client.canonical import to_id
 from messaging_client.errors import ValidationFailed
-from messaging_client.models import Id, MessageType, UserType
+from messaging_client.models import Id, Message, MessageType, UserType
 from messaging_client.wire.payloads import message_type
-from messaging_client.wire.values import to_id
 
 _LONGEST_ID = 200
 _LARGEST_LIMIT = 1000
+_LONGEST_WAIT = 1e9  # seconds; more is for ever, and too large for some clocks
 
 
 def refuse(operation: str, text: str) -> ValidationFailed:
@@ -118,7 +120,7 @@ def checked_user_type(operation: str, value: Any) -> UserType:
     Raises:
         ValidationFailed: it is neither `patient` nor `medecin`.
     """
-    if value in (UserType.PATIENT, UserType.MEDECIN):
+    if isinstance(value, str) and value in (UserType.PATIENT, UserType.MEDECIN):
         return UserType(value)
     raise refuse(operation, 'user_type must be "patient" or "medecin".')
 
@@ -143,6 +145,78 @@ def checked_deadline(operation: str, value: Any) -> float | None:
     """
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LONGEST_WAIT:
         raise refuse(operation, "deadline must be a finite number of seconds above 0, or None for no end.")
     return float(value)
+
+
+def checked_wait(operation: str, name: str, value: Any) -> float:
+    """Check how long to wait, in seconds; 0 looks once.
+
+    Raises:
+        ValidationFailed: it is no number from 0 on.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise refuse(operation, f"{name} must be a number of seconds, from 0 on.")
+    return float(min(value, _LONGEST_WAIT))
+
+
+def checked_patience(operation: str, value: Any) -> float | None:
+    """Check how long to wait for something, in seconds; None is for ever.
+
+    Raises:
+        ValidationFailed: it is no number from 0 on.
+    """
+    return None if value is None else checked_wait(operation, "timeout", value)
+
+
+def checked_timeout(operation: str, value: Any) -> float | None:
+    """Check the time of a request, None for the usual one.
+
+    Raises:
+        ValidationFailed: it is no finite number above 0.
+    """
+    return None if value is None else checked_seconds(operation, value)
+
+
+def checked_seconds(operation: str, value: Any) -> float:
+    """Check a time-out in seconds.
+
+    Raises:
+        ValidationFailed: it is no finite number above 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LONGEST_WAIT:
+        raise refuse(operation, "timeout must be a finite number of seconds above 0.")
+    return float(value)
+
+
+def checked_list(operation: str, name: str, value: Any) -> list[Any]:
+    """Check several things at a time; a text is one thing, not as many as it has letters.
+
+    Raises:
+        ValidationFailed: it is no list.
+    """
+    if isinstance(value, str | bytes | bytearray | Mapping) or not isinstance(value, Iterable):
+        raise refuse(operation, f"{name} must be a list; put a single one into [ ].")
+    return list(value)
+
+
+def checked_message(operation: str, value: Any) -> Message:
+    """Check that a message is one.
+
+    Raises:
+        ValidationFailed: it is something else.
+    """
+    if not isinstance(value, Message):
+        raise refuse(operation, "Give the Message itself, such as one of pending() or of a session's messages.")
+    return value
+
+
+def checked_callable(operation: str, name: str, value: Any) -> None:
+    """Check that something can be called.
+
+    Raises:
+        ValidationFailed: it cannot.
+    """
+    if not callable(value):
+        raise refuse(operation, f"{name} must be callable.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from messaging_client import arguments as check
@@ -16,8 +17,18 @@ from messaging_client.transport.http import RestClient
 from messaging_client.wire import payloads
 from messaging_client.wire.errors import PayloadError
 
+_NOTHING: Mapping[str, Id | str] = {}
+
 Model = TypeVar("Model")
 Person = Participant | User | Mapping[str, Any]
+
+
+@dataclass(frozen=True, repr=False)
+class Reply:
+    """A success: its status, and the JSON of its body, None where that is empty."""
+
+    status: int
+    body: object
 
 
 class Asking:
@@ -28,7 +39,7 @@ class Asking:
         read_cache: keeps what was read.
         config: settings of the client.
         clock: time of receipt, for messages without a time.
-        user: gives the present user, after a token was had.
+        user: gives the present user; where the token comes from a callable, it is asked.
         report: tells of payloads that cannot be read.
     """
 
@@ -39,7 +50,7 @@ class Asking:
         config: MessagingConfig,
         *,
         clock: Clock,
-        user: Callable[[], User],
+        user: Callable[[], Awaitable[User]],
         report: Callable[[InvalidPayload], None],
     ) -> None:
         self._http = http
@@ -49,17 +60,23 @@ class Asking:
         self._user = user
         self._report = report
 
-    def _read(self, operation: str, body: object, reader: Callable[[], Model]) -> Model:
+    async def _ask(self, operation: str, values: Mapping[str, Id | str] = _NOTHING, **given: Any) -> Reply:
+        """Send a request; arguments as for `RestClient.request`."""
+        statuses: list[int] = []
+        body = await self._http.request(operation, values, on_success=statuses.append, **given)
+        return Reply(statuses[-1], body)
+
+    def _read(self, operation: str, reply: Reply, reader: Callable[[object], Model]) -> Model:
         """Normalise an answer; one that is not understood is an error, and is reported with what came."""
         try:
-            return reader()
+            return reader(reply.body)
         except PayloadError as fault:
-            self._report(InvalidPayload(source=operation, reason=fault.reason, raw=body))
+            self._report(InvalidPayload(source=operation, reason=fault.reason, raw=reply.body))
             reason = fault.reason
         raise UnexpectedResponse(
             f"{operation}: the answer was not understood ({reason}); check api_path and the server's version.",
             operation=operation,
-            status=200,
+            status=reply.status,
         )
 
     def _invalid(self, operation: str) -> Callable[[PayloadError], None]:
@@ -68,15 +85,16 @@ class Asking:
 
         return report
 
-    def _person_id(self, operation: str, user_type: UserType, given: Id | None) -> Id:
+    async def _person_id(self, operation: str, user_type: UserType, given: Id | None) -> Id:
         if given is not None:
             return check.checked_id(operation, f"{user_type}_id", given)
-        user = self._user()
+        user = await self._user()
         if user.type is not user_type:
             raise check.refuse(operation, f"Say {user_type}_id: this user is a {user.type}.")
         return user.id
 
-    def _context(self, operation: str, context_type: Any, context_id: Any) -> tuple[str, Id]:
+    def checked_context(self, operation: str, context_type: Any, context_id: Any) -> tuple[str, Id]:
+        """Give word and id of a context as they are compared; ValidationFailed where they are none."""
         if not isinstance(context_type, str) or not context_type.strip():
             known = ", ".join(ContextType)
             raise check.refuse(operation, f"context_type must be a word such as {known}.")
@@ -94,13 +112,18 @@ class Asking:
 
 
 class Counter:
-    """Counts what it reports."""
+    """Counts what it reports, and keeps what could not be read."""
 
     def __init__(self, report: Callable[[PayloadError], None]) -> None:
         self._report = report
-        self.reported = 0
+        self.payloads: list[Any] = []
+
+    @property
+    def reported(self) -> int:
+        """How many there were."""
+        return len(self.payloads)
 
     def __call__(self, fault: PayloadError) -> None:
         """Report, and count."""
-        self.reported += 1
+        self.payloads.append(fault.raw)
         self._report(fault)

@@ -55,6 +55,7 @@ class ReadCache:
         self._users: TTLCache[Hashable, _Entry] = TTLCache(self._size, config.user_cache_ttl, timer=clock.monotonic)
         self._tags: dict[Hashable, tuple[Tag, ...]] = {}
         self._keys: dict[Tag, set[Hashable]] = {}
+        self._watchers: dict[Tag, list[Callable[[], None]]] = {}
         self._moment = 0  # counts reads and invalidations, so that it can be told which was first
         self._reading = 0
         self._changed_at: dict[Tag, int] = {}
@@ -116,6 +117,14 @@ class ReadCache:
         for tag in tags:
             for key in self._keys.pop(tag, ()):
                 self._entries.pop(key, None)
+            for watcher in tuple(self._watchers.get(tag, ())):
+                watcher()
+
+    def watch(self, tag: Tag, watcher: Callable[[], None]) -> Callable[[], None]:
+        """Call `watcher` whenever a tag is invalidated; returns what ends it, once."""
+        place = self._watchers.setdefault(tag, [])
+        place.append(watcher)
+        return lambda: place.remove(watcher) if watcher in place else None
 
     def invalidate_messages(self) -> None:
         """Forget the messages of every conversation: one has changed, and it is not known which."""

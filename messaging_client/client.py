@@ -11,8 +11,9 @@ from typing import Self
 from messaging_client import arguments as check
 from messaging_client.cache import CacheInfo, messages_of, people_of
 from messaging_client.clock import Clock
+from messaging_client.closing import Closing
 from messaging_client.config import MessagingConfig
-from messaging_client.errors import ConfigurationError, NotConnected
+from messaging_client.errors import ConfigurationError, ConnectionLost, NotConnected
 from messaging_client.inbox import Inbox
 from messaging_client.models import ConnectionState, Id
 from messaging_client.parts import Parts
@@ -53,7 +54,8 @@ class MessagingClient(Parts):
         random: chance.Random | None = None,
     ) -> None:
         super().__init__(url, token=token, config=config, store=store, clock=clock, random=random)
-        self._closed = asyncio.Event()
+        self._closing = Closing(self._close)
+        self._ends = 0  # how often the connection was ended by the user
 
     @classmethod
     def from_env(cls, *, config: MessagingConfig | None = None, store: str | os.PathLike[str] | None = None) -> Self:
@@ -86,26 +88,41 @@ class MessagingClient(Parts):
                 were going on already, which go on.
             AuthenticationError: the token was refused; the state is `error`.
             NotConnected: the client was closed.
+            ConnectionLost: `disconnect()` or `aclose()` was called meanwhile.
             ConfigurationError: the file of `store=` is in use, or belongs to another server or user.
             StoreError: the file of `store=` cannot be used.
         """
-        if self._closed.is_set():
-            raise NotConnected("This client was closed; make another one.")
+        self._check_open()
+        ends = self._ends
         if self._store is not None:
             await self._know_user()  # to see whose file it is
             await self._outbox.start()
+        if ends != self._ends:
+            raise ConnectionLost("disconnect() or aclose() was called meanwhile; connect again.")
         self._wanted = True
         await self._connection.connect(wait=wait)
+        self._outbox.token_changed()  # whoever connects again has seen to it
+
+    def _check_open(self) -> None:
+        if self._closing.is_begun:
+            raise NotConnected("This client was closed; make another one.")
 
     async def disconnect(self) -> None:
         """End the connection and the polling; subscriptions and joined rooms stay, and `connect()` works again."""
+        await self._disconnect(for_good=False)
+
+    async def _disconnect(self, *, for_good: bool) -> None:
+        self._ends += 1
         self._wanted = False
-        await self._connection.disconnect()
+        await self._connection.disconnect(for_good=for_good)
         self._recovery.pause(release=True)
         self._end_polling()
 
     async def aclose(self, drain: float = 5.0) -> CloseReport:
-        """Close for good: no socket, task or thread is left.
+        """Close for good: no socket, task or thread is left. Closing again waits for the same end.
+
+        Whoever is cancelled while waiting gives what waits no more time; the closing itself is brought to its end.
+        A handler may close its client; it is not waited for.
 
         Args:
             drain: seconds that messages get to be sent, and handlers to finish what waits for them.
@@ -113,21 +130,25 @@ class MessagingClient(Parts):
         Returns:
             What was left undone; with `store=` the next client on the same file sends what is unsent.
         """
-        if self._closed.is_set():
-            return CloseReport()
-        self._closed.set()
+        return await self._closing.run(check.checked_wait("aclose", "drain", drain))
+
+    async def _close(self, drain: float) -> CloseReport:
+        closing = self._closing
         ends = self._clock.monotonic() + drain
-        await self._outbox.drain(drain)
-        await self.disconnect()
+        await closing.unless_hurried(self._outbox.drain(drain))
+        await self._disconnect(for_good=True)
         await self._positions.stop()
-        cancelled = await self._dispatcher.drain(max(0.0, ends - self._clock.monotonic()))
-        if not cancelled:
+        await closing.unless_hurried(
+            self._dispatcher.drain(max(0.0, ends - self._clock.monotonic()), but=closing.callers)
+        )
+        cancelled = await self._dispatcher.end_work(but=closing.callers)
+        # What an iterator still holds comes again; a message whose handler closes the client does not.
+        if not cancelled and self._dispatcher.has_handled_all(but=closing.callers):
             await self._positions.commit()
         await self._sessions.aclose()
         unsent = await self._outbox.aclose()
         await self._recovery.aclose()
-        mine = asyncio.current_task()
-        background = {task for task in self._background if task is not mine}
+        background = self._background - closing.callers
         for task in background:
             task.cancel()
         if background:
@@ -153,9 +174,9 @@ class MessagingClient(Parts):
 
     async def run_forever(self) -> None:
         """Return when the client is closed. One that was never connected connects in the background first."""
-        if not self._wanted:
+        if not self._wanted and not self._closing.is_begun:
             await self.connect(wait=False)
-        await self._closed.wait()
+        await self._closing.done.wait()
 
     # --- state -------------------------------------------------------------------------------------------------------
 
@@ -204,8 +225,11 @@ class MessagingClient(Parts):
 
         Raises:
             ConnectTimeout: not within `timeout` seconds.
+            AuthenticationError: the token was refused for good.
+            NotConnected: the client was closed.
         """
-        await self._connection.wait_connected(timeout)
+        seconds = check.checked_patience("wait_connected", timeout)
+        await self._connection.wait_connected(seconds)
 
     # --- rooms -------------------------------------------------------------------------------------------------------
 
@@ -217,8 +241,11 @@ class MessagingClient(Parts):
 
         Raises:
             PermissionDenied, NotFound: the user does not take part in it.
+            NotConnected: the client was closed.
         """
-        await self._rooms.hold(check.checked_id("join_conversation", "conversation_id", conversation_id), USER)
+        target = check.checked_id("join_conversation", "conversation_id", conversation_id)
+        self._check_open()
+        await self._rooms.hold(target, USER)
 
     async def leave_conversation(self, conversation_id: Id) -> None:
         """Leave a conversation's room, unless a session holds it; joining again begins anew."""
@@ -233,7 +260,9 @@ class MessagingClient(Parts):
 
         Raises:
             PermissionDenied, AuthenticationError, UnexpectedResponse: the list cannot be read.
+            NotConnected: the client was closed.
         """
+        self._check_open()
         await self._all_rooms.hold()
 
     # --- conversations -----------------------------------------------------------------------------------------------
@@ -248,7 +277,7 @@ class MessagingClient(Parts):
             context_id: its id.
             patient_id, medecin_id: the other person, needed where the conversation has to be created.
         """
-        conversation = await self._rest.find_or_create(context_type, context_id, patient_id, medecin_id, timeout=None)
+        conversation = await self.find_or_create_conversation(context_type, context_id, patient_id, medecin_id)
         return self._sessions.open(conversation.id, conversation)
 
     def conversation(self, conversation_id: Id) -> ConversationSession:

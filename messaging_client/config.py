@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal, Self
 
 from messaging_client.errors import ConfigurationError
 
-_NOTHING: Mapping[str, str] = MappingProxyType({})
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_VISIBLE = re.compile(r"[ -~]*")
+_PATH = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@%-]*)+")  # RFC 3986, section 3.3
 _MAY_BE_ZERO = frozenset({"reconnection_delay", "reconnection_delay_max", "settle_delay", "max_retries"})
+
+
+class _Fixed(Mapping[str, Any]):
+    """A mapping that cannot be changed; unlike a `MappingProxyType` it can be hashed, pickled and copied."""
+
+    def __init__(self, given: Mapping[Any, Any]) -> None:
+        self._items = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+
+    def __getitem__(self, name: str) -> Any:
+        return self._items[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._items.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+
+_NOTHING = _Fixed({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +65,7 @@ class MessagingConfig:
         verify: TLS verification as in httpx: True, a path to a CA bundle, or an `ssl.SSLContext`.
         cert: client certificate as in httpx: a path, or (certificate, key) or (certificate, key, password).
         proxy: address of an HTTP proxy for REST and Socket.IO.
-        headers: further headers of every request and of the handshake.
+        headers: further headers of every request and of the handshake; values are visible ASCII.
         request_timeout: seconds for one REST request.
         request_deadline: seconds for a read with all its repetitions.
         max_retries: how often a read is repeated after the first try.
@@ -100,19 +127,69 @@ class MessagingConfig:
             if not isinstance(given, Mapping):
                 raise ConfigurationError(f"{name} must be a mapping; give a dict, or leave it out.")
             # What the caller does to their own mapping later must not change the settings.
-            object.__setattr__(self, name, MappingProxyType(dict(given)))
+            object.__setattr__(self, name, _Fixed(given))
         for item in fields(self):
-            if isinstance(item.default, (int, float)) and not isinstance(item.default, bool):
-                _check_number(item.name, getattr(self, item.name), item.default)
+            value = getattr(self, item.name)
+            if item.name == "verify":
+                _check_verify(value)
+            elif isinstance(item.default, bool):
+                _check_switch(item.name, value)
+            elif isinstance(item.default, (int, float)):
+                _check_number(item.name, value, item.default)
         if self.join_payload not in ("object", "id"):
             raise ConfigurationError('join_payload must be "object" or "id".')
         for name in ("api_path", "socketio_path"):
             value = getattr(self, name)
-            if not isinstance(value, str) or not value.startswith("/") or any(c in value for c in "?#\r\n "):
-                raise ConfigurationError(f'{name} must be a path that starts with "/", such as "/api".')
+            if not isinstance(value, str) or not _PATH.fullmatch(value) or {".", ".."} & set(value.split("/")):
+                raise ConfigurationError(
+                    f'{name} must be a path that starts with "/", such as "/api"; other characters are written as %20.'
+                )
         for name, value in self.headers.items():
-            if any(ord(c) < 32 or ord(c) == 127 for c in f"{name}{value}"):
-                raise ConfigurationError("headers must not hold control characters.")
+            _check_header(name, value)
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self  # nothing in it can change, and an SSLContext cannot be copied
+
+
+def _check_header(name: object, value: object) -> None:
+    """Check a header; neither a value nor what should be a name is quoted, for either may be a secret.
+
+    Raises:
+        ConfigurationError: it cannot stand in a request.
+
+    """
+    if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+        raise ConfigurationError(
+            "A name in headers must be a text of ASCII letters, digits and signs such as -, without spaces or colon."
+        )
+    if not isinstance(value, str):
+        raise ConfigurationError(f"headers[{name!r}] must be a text; write a number as one, such as '1'.")
+    if not _VISIBLE.fullmatch(value):
+        raise ConfigurationError(
+            f"headers[{name!r}] must hold visible ASCII characters and spaces only; encode others, such as in base64."
+        )
+
+
+def _check_verify(value: object) -> None:
+    """Check the kind of `verify`; what it names is looked at when it is used.
+
+    Raises:
+        ConfigurationError: it is none that httpx has.
+
+    """
+    if not isinstance(value, bool | str | ssl.SSLContext):
+        raise ConfigurationError("verify must be True, False, a path to CA certificates or an ssl.SSLContext.")
+
+
+def _check_switch(name: str, value: object) -> None:
+    """Check that something is on or off: the text "false" would count as true, and open what it shuts.
+
+    Raises:
+        ConfigurationError: it is neither.
+
+    """
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name} must be True or False, not a text or a number.")
 
 
 def _check_number(name: str, value: object, default: float) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from messaging_client.clock import end_task
+from messaging_client.clock import Clock, end_task
 from messaging_client.events import CustomEvent, GapDetected
 from messaging_client.lags import Key, Lag, Order, Refill, can_be_read_back
 from messaging_client.models import Id, Message
@@ -26,6 +26,7 @@ class Hub(Protocol):
     refill: Refill
     order: Order
     workers: set[asyncio.Task[None]]
+    clock: Clock
 
     def publish(self, event: Any) -> None:
         """Put an event into the queues of those who want it."""
@@ -78,12 +79,14 @@ class Consumer(Generic[E]):
         self._wants = wants
         self._queue: deque[E] = deque()
         self._taken = 0
+        self._turn_at = 0  # how many had been taken when it was last read back, or when that became necessary
         self._lags: dict[Id, Lag] = {}
         self._read_back: OrderedDict[tuple[Id, Id], None] = OrderedDict()
         self._refilling: asyncio.Future[tuple[list[Message], bool]] | None = None
         self._marks: list[_Mark] = []
         self._behind = False
         self._cancelled = False
+        self._worker: asyncio.Task[None] | None = None  # of a handler, while something waits
         self.dropped = 0
 
     @property
@@ -130,12 +133,14 @@ class Consumer(Generic[E]):
             self._drop_oldest(event)
         elif can_be_read_back(event):
             assert event.conversation_id is not None
+            if not self._lags:
+                self._turn_at = self._taken
             self._lags[event.conversation_id] = Lag(event, self._hub.order)
         elif len(self._queue) < 2 * self._limit:
             self._queue.append(event)
         else:
             self.dropped += 1
-            self._hub.publish(GapDetected(conversation_id=event.conversation_id or "", before=event.timestamp))
+            self._hub.publish(GapDetected(conversation_id=event.conversation_id, before=event.timestamp))
         if not self._behind:
             self._behind = True
             self._hub.report_slow(self, event)
@@ -154,8 +159,17 @@ class Consumer(Generic[E]):
 
     # --- what is read back -------------------------------------------------------------------------------------------
 
+    def _is_turn_to_catch_up(self) -> bool:
+        """Whether to read back now: nothing else waits, or what came after has had its share and there is room.
+
+        What waited when a conversation fell behind is worked off first, so each conversation keeps its order.
+        """
+        if not self._lags or not self._queue:
+            return bool(self._lags)
+        return self._taken - self._turn_at >= self._limit >= len(self._queue)
+
     async def _catch_up(self) -> None:
-        """Read back a page of the conversation that fell behind first."""
+        """Read back a page of the conversation whose turn it is: that which fell behind, or was read, longest ago."""
         conversation_id, lag = next(iter(self._lags.items()))
         newest = lag.newest
         reading = asyncio.ensure_future(self._hub.refill(conversation_id, lag.start, lag.last))
@@ -167,13 +181,15 @@ class Consumer(Generic[E]):
             await end_task(reading)
         if self._cancelled:
             return
+        self._turn_at = self._taken
         page, is_end = reading.result()
         for message in lag.read(page, asked_to=newest, is_end=is_end):
             self._remember_read_back(conversation_id, message)
             if self._wants is None or self._wants(message):
                 self._queue.append(message)  # type: ignore[arg-type]
-        if lag.is_over:
-            del self._lags[conversation_id]
+        del self._lags[conversation_id]
+        if not lag.is_over:
+            self._lags[conversation_id] = lag
         for mark in self._marks:
             if conversation_id in mark.lags and lag.has_passed(mark.lags[conversation_id]):
                 del mark.lags[conversation_id]
@@ -198,6 +214,10 @@ class Consumer(Generic[E]):
         lags = {each: self._hub.order(lag.newest) for each, lag in self._lags.items()}
         self._marks.append(_Mark(self._taken + len(self._queue), passed, lags))
         return passed
+
+    def patience(self) -> float | None:
+        """Give the seconds after which nobody waits for it any more; None if there is no such limit."""
+        return None
 
     def _is_busy(self) -> bool:
         raise AssertionError("a subclass says whether it has an event in hand")
@@ -249,7 +269,6 @@ class Subscription(Consumer[E]):
     ) -> None:
         super().__init__(hub, label, limit, wants)
         self._handler = handler
-        self._worker: asyncio.Task[None] | None = None
 
     @property
     def name(self) -> str:
@@ -286,11 +305,11 @@ class Subscription(Consumer[E]):
 
     async def _work(self) -> None:
         while self._queue or self._lags:
-            if self._queue:
+            if self._is_turn_to_catch_up():
+                await self._catch_up()
+            else:
                 self._taken += 1
                 await self._handle(self._queue.popleft())
-            else:
-                await self._catch_up()
             self._is_free()
 
     def _ended(self, worker: asyncio.Task[None]) -> None:

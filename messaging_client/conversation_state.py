@@ -14,14 +14,16 @@ from messaging_client.events import ConnectionChange, ConversationUpdated, Typin
 from messaging_client.feed import Key
 from messaging_client.history_pages import HistoryPages
 from messaging_client.host import Host
-from messaging_client.models import ConnectionState, Conversation, Id, Message, MessageStatus, Participant
+from messaging_client.models import ConnectionState, Conversation, Id, Message, Participant
 from messaging_client.outbox import Outgoing
 from messaging_client.people import People
 from messaging_client.read_marks import ReadMarks, is_read, kept
 from messaging_client.timeline import Timeline
 from messaging_client.typing_indicator import OwnTyping, TypingUsers
+from messaging_client.unsent import Unsent, is_pending
 
 _REFRESH_INTERVAL = 2.0  # seconds between two reads that notices cause
+_FURTHER_PAGES = 3  # older pages that such a read goes back at most; the next one goes on from there
 
 
 class ConversationState:
@@ -49,7 +51,9 @@ class ConversationState:
             take=self._take,
             order=order,
             pending=lambda: len(host._outbox.pending(conversation_id)),
+            may_change=lambda message: host.is_own(message) and not is_read(message) and not is_pending(message),
         )
+        self._unsent = Unsent(host._outbox, conversation_id, self.messages, lambda: self.pages.was_read)
         self.marks = ReadMarks(
             host._rest,
             conversation_id,
@@ -72,8 +76,10 @@ class ConversationState:
         self._refreshing: asyncio.Task[None] | None = None
         self._naming: asyncio.Task[None] | None = None
         self._is_stale = False
-        self._stored: dict[str, bool] = {}  # pending messages seen stored: by their key, or by their content only
+        self._closed = False
         self._loads = 0
+        self._asked = 0  # loads are numbered, so that what an older one brings does not take a newer one's place
+        self._applied = 0
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -96,7 +102,7 @@ class ConversationState:
             host._dispatcher.subscribe(ConversationUpdated, self._updated, conversation_id=target),
         )
         self._stops.extend(each.cancel for each in subscriptions)
-        await host.hold_room(target, self)
+        await host._hold_room(target, self)
         for outgoing in host._outbox.pending(target):
             self._outgoing(outgoing)
         await self.refresh()
@@ -104,6 +110,7 @@ class ConversationState:
 
     async def aclose(self) -> None:
         """Be live no more; the room is left unless somebody else holds it."""
+        self._closed = True
         for stop in self._stops:
             stop()
         self._stops.clear()
@@ -115,7 +122,7 @@ class ConversationState:
             await asyncio.wait(tasks)
         await self.own_typing.aclose()
         await self.typing.aclose()
-        await self._host.release_room(self.conversation_id, self)
+        await self._host._release_room(self.conversation_id, self)
 
     # --- what is known -----------------------------------------------------------------------------------------------
 
@@ -136,7 +143,7 @@ class ConversationState:
     # --- reading -----------------------------------------------------------------------------------------------------
 
     async def refresh(self) -> None:
-        """Read the newest page again, with conversation and participants.
+        """Read the newest page again, with conversation and participants, and older ones where statuses may change.
 
         Raises:
             MessagingError: it cannot be read; the error is kept in `error` too.
@@ -144,6 +151,7 @@ class ConversationState:
         self._loads += 1
         self.changed()
         try:
+            self.pages.statuses_changed()
             await self._load()
         finally:
             self._loads -= 1
@@ -155,25 +163,37 @@ class ConversationState:
         self.changed()
         return added
 
-    async def _load(self) -> None:
+    async def _load(self, further_pages: int | None = None) -> None:
+        self._asked += 1
+        asked = self._asked
         try:
             await self.pages.load_newest()
-            await self._load_people()
+            people = await self._read_people()
+            if asked > self._applied:
+                self._applied = asked
+                self._take_people(people)
+            await self.pages.load_statuses(further_pages)
         except MessagingError as error:
-            self.error = error
+            if asked >= self._applied:
+                self.error = error
             raise
-        self.error = None
+        if asked >= self._applied:
+            self.error = None
 
-    async def _load_people(self) -> None:
+    async def _read_people(self) -> tuple[Participant, ...]:
         conversation = self.pages.conversation
         people = conversation.participants if conversation is not None else ()
         if len(people) < 2:
             with suppress(NotFound):  # a server without this route
                 found = await self._host._rest.participants(self.conversation_id, timeout=None, refresh=False)
                 people = found or people
+        return people
+
+    def _take_people(self, people: tuple[Participant, ...]) -> None:
         if self.people.replace(people):
             self._name_messages()
-        if self.people.wants_names and (self._naming is None or self._naming.done()):
+        # A load that somebody asked for can outlive the conversation; nobody would end what it starts.
+        if not self._closed and self.people.wants_names and (self._naming is None or self._naming.done()):
             self._naming = self._run(self._find_names())
 
     async def _find_names(self) -> None:
@@ -206,18 +226,29 @@ class ConversationState:
             self._is_stale = True
 
     async def _refresh_sparingly(self) -> None:
+        is_told = True
         try:
-            while True:
+            while is_told or not self.pages.has_statuses:
                 self._is_stale = False
-                async with self._reading:
-                    with suppress(MessagingError):  # it is in `error`; the next notice, or connection, reads again
-                        await self._load()
+                if is_told:
+                    self.pages.statuses_changed()
+                has_failed = not await self._load_in_turn()
                 self.changed()
                 await self._host._clock.sleep(_REFRESH_INTERVAL)
-                if not self._is_stale:
-                    return
+                is_told = self._is_stale
+                if has_failed and not is_told:
+                    return  # it is in `error`; the next notice, or connection, reads again
         finally:
             self._refreshing = None
+
+    async def _load_in_turn(self) -> bool:
+        """Load when not too many others do; gives whether it could be read."""
+        async with self._reading:
+            try:
+                await self._load(_FURTHER_PAGES)
+            except MessagingError:
+                return False
+        return True
 
     # --- what comes in -----------------------------------------------------------------------------------------------
 
@@ -241,32 +272,15 @@ class ConversationState:
         """Put a message of the server in its place; gives whether anything changed."""
         message = self.people.named(message)
         known = self.messages.get(message.id)
-        settled = self._host.is_own(message) and self._settle_pending(message, is_new=is_new)
+        settled = self._host.is_own(message) and self._unsent.settle(message, is_new=is_new)
         return self.messages.put(message if known is None else kept(known, message)) or settled
-
-    def _settle_pending(self, message: Message, *, is_new: bool) -> bool:
-        """Take out the pending self of a message: by its key, else the oldest being sent with the same content."""
-        pending = self._host._outbox.pending(self.conversation_id)
-        for outgoing in pending:
-            same_key = outgoing.client_message_id == message.client_message_id
-            alike = is_new and message.client_message_id is None and _is_first_like(outgoing, message, pending)
-            if same_key or alike:
-                self._stored[outgoing.client_message_id] = same_key
-                return self.messages.remove(outgoing.pending.id)
-        return False
 
     def _outgoing(self, outgoing: Outgoing) -> None:
         """A message on its way has changed."""
-        key = outgoing.client_message_id
-        if not self._host._outbox.is_pending(key):
-            self._stored.pop(key, None)
-            self.messages.remove(outgoing.pending.id)
-            if outgoing.confirmed is not None:
-                self._take(outgoing.confirmed)
-        elif (by_key := self._stored.get(key)) is None or not (
-            by_key or outgoing.pending.status is MessageStatus.SENDING
-        ):
+        if self._unsent.is_shown(outgoing):
             self.messages.put(self.people.named(outgoing.pending))
+        elif outgoing.confirmed is not None:
+            self._take(outgoing.confirmed)
         self.changed()
 
     def _typing(self, event: TypingEvent) -> None:
@@ -292,9 +306,3 @@ class ConversationState:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _is_first_like(outgoing: Outgoing, message: Message, pending: tuple[Outgoing, ...]) -> bool:
-    """Whether this is the oldest message being sent with the same content."""
-    alike = (each for each in pending if each.pending.status is MessageStatus.SENDING)
-    return next((each for each in alike if each.pending.content == message.content), None) is outgoing

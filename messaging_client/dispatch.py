@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from typing import Any, Protocol, TypeVar
 
+from messaging_client.clock import Clock, SystemClock, end_task, finished_within
 from messaging_client.consumers import Consumer, Subscription
 from messaging_client.events import CustomEvent, HandlerError, SlowConsumer
 from messaging_client.lags import Order, Refill
@@ -26,6 +27,10 @@ Handler = Callable[[E], Awaitable[None] | None]
 Place = dict[Consumer[Any], None]
 Table = dict[Any, Place]
 
+CANCEL_TIMEOUT = 1.0
+"""Real seconds that a handler gets to end once it is cancelled."""
+
+_LOOK_AGAIN = 0.1  # real seconds after which a drain looks anew at whom it need not wait for
 _REPORTS = (SlowConsumer, HandlerError)
 _NOBODY: Place = {}
 
@@ -49,6 +54,7 @@ class Dispatcher:
         queue_size: events that may wait for one subscription.
         refill: how a subscription that fell behind reads messages back.
         order: the order of messages within a conversation.
+        clock: time.
 
     Attributes:
         taps: those who look at every event; forgotten when nobody else holds them.
@@ -56,7 +62,7 @@ class Dispatcher:
         handler_errors: how many exceptions came out of handlers.
     """
 
-    def __init__(self, queue_size: int, *, refill: Refill, order: Order) -> None:
+    def __init__(self, queue_size: int, *, refill: Refill, order: Order, clock: Clock | None = None) -> None:
         self._queue_size = queue_size
         self._everywhere: Table = {}
         self._in_conversation: Table = {}
@@ -65,6 +71,7 @@ class Dispatcher:
         self._closed = False
         self.refill = refill
         self.order = order
+        self.clock = clock or SystemClock()
         self.taps: weakref.WeakSet[Tap] = weakref.WeakSet()
         self.workers: set[asyncio.Task[None]] = set()
         self.handler_errors = 0
@@ -147,8 +154,7 @@ class Dispatcher:
                 tap.offer(event)
         kind = type(event)
         if isinstance(event, CustomEvent):
-            for consumer in tuple(self._custom.get(event.name, _NOBODY)):
-                consumer.offer(event)
+            self.publish_by_name(event)
         for consumer in tuple(self._everywhere.get(kind, _NOBODY)):
             consumer.offer(event)
         self.publish_in_conversation(event)
@@ -160,6 +166,11 @@ class Dispatcher:
             if conversation_id is not None:
                 for consumer in tuple(self._in_conversation.get((type(event), conversation_id), _NOBODY)):
                     consumer.offer(event)
+
+    def publish_by_name(self, event: CustomEvent) -> None:
+        """Put an event into the queues of those who asked for its name, and of nobody else."""
+        for consumer in tuple(self._custom.get(event.name, _NOBODY)):
+            consumer.offer(event)
 
     def report_slow(self, consumer: Consumer[Any], event: Any) -> None:
         """Say that a queue is full, once until it has room again."""
@@ -184,37 +195,67 @@ class Dispatcher:
         """Return once everybody who listens to messages has worked off what was offered before this call.
 
         A handler has when it has returned or raised, an iterator when it was asked for the next event; read-backs are
-        included. Who is cancelled meanwhile counts as done. The handler that calls this is not waited for; whoever
-        calls it from within an `async for` over messages waits for ever.
+        included. Who is cancelled meanwhile counts as done, and so does an iterator that was never asked for anything,
+        once it has existed for `PATIENCE` seconds. The handler that calls this is not waited for; whoever calls it from
+        within an `async for` over messages waits for ever.
         """
-        waits = {
-            passed
+        waits = self._unhandled()
+        while waits:
+            unlimited = [passed for each, passed in waits.items() if each.patience() is None]
+            if unlimited:
+                await asyncio.wait(unlimited)
+            else:
+                all_passed = asyncio.ensure_future(asyncio.wait(waits.values()))
+                try:
+                    await finished_within(self.clock, all_passed, max(each.patience() or 0.0 for each in waits))
+                finally:
+                    await end_task(all_passed)
+            waits = {each: passed for each, passed in waits.items() if not passed.done() and each.patience() != 0}
+
+    def has_handled_all(self, *, but: Set[Any] = frozenset()) -> bool:
+        """Whether `handled` would not have to wait, other than for handlers in one of these tasks."""
+        return not any(each._worker not in but for each in self._unhandled())
+
+    def _unhandled(self) -> dict[Consumer[Any], asyncio.Future[None]]:
+        """Who has something to work off, and what is done once that is worked off."""
+        return {
+            consumer: passed
             for consumer, places in tuple(self._places.items())
-            if any(_is_for_messages(key) for _, key in places) and (passed := consumer.worked_off()) is not None
+            if any(_is_for_messages(key) for _, key in places)
+            if consumer.patience() != 0 and (passed := consumer.worked_off()) is not None
         }
-        if waits:
-            await asyncio.wait(waits)
 
-    async def drain(self, timeout: float) -> int:
-        """Let handlers finish what waits, at most `timeout` real seconds; then cancel them.
+    async def drain(self, timeout: float, *, but: Set[Any] = frozenset()) -> None:
+        """Let handlers finish what waits, at most `timeout` real seconds.
 
-        The handler that calls this is not waited for.
-
-        Returns:
-            How many were cancelled.
+        Args:
+            timeout: seconds.
+            but: tasks that are not waited for; they may be added while this waits.
         """
-        mine = asyncio.current_task()
         deadline = asyncio.get_running_loop().time() + timeout
-        while others := {task for task in self.workers if task is not mine}:
+        while others := self.workers - but:
             remaining = deadline - asyncio.get_running_loop().time()
             if remaining <= 0:
-                break
-            await asyncio.wait(others, timeout=remaining)
-        for task in others:
+                return
+            await asyncio.wait(others, timeout=min(remaining, _LOOK_AGAIN))
+
+    async def end_work(self, *, but: Set[Any] = frozenset()) -> int:
+        """Cancel the handlers that have not finished; what waits for them is dropped.
+
+        Returns:
+            How many there were. One that does not let itself be cancelled is left behind after `CANCEL_TIMEOUT`.
+        """
+        working = self.workers - but
+        for consumer in tuple(self._places):
+            if consumer._worker in working:
+                consumer.cancel()  # or it would go on with the next event
+        for task in working:
             task.cancel()
-        if others:
-            await asyncio.wait(others)
-        return len(others)
+        if working:
+            _, stuck = await asyncio.wait(working, timeout=CANCEL_TIMEOUT)
+            for task in stuck:
+                _log.error("a handler does not end when it is cancelled: %s", task.get_name())
+        return len(working)
 
     def close(self) -> None:
         """End every subscription and every iteration, also those that are begun from now on."""

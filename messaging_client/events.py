@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from pydantic import Field
 
 from messaging_client.models import (
+    CanonicalId,
     ConnectionCause,
     ConnectionState,
     ConversationStatus,
     FromWire,
     Frozen,
-    Id,
     Message,
+    Moment,
+    OptionalId,
     Participant,
     PresenceStatus,
     UserType,
@@ -26,10 +27,10 @@ class MessageSent(FromWire):
 
     shown = ("message_id", "conversation_id")
 
-    message_id: Id
-    conversation_id: Id | None = None
+    message_id: CanonicalId
+    conversation_id: OptionalId = None
     client_message_id: str | None = None
-    timestamp: datetime | None = None
+    timestamp: Moment | None = None
 
 
 class MessageFailed(FromWire):
@@ -37,8 +38,8 @@ class MessageFailed(FromWire):
 
     shown = ("message_id", "conversation_id")
 
-    message_id: Id | None = None
-    conversation_id: Id | None = None
+    message_id: OptionalId = None
+    conversation_id: OptionalId = None
     error: str = ""
 
 
@@ -53,12 +54,12 @@ class TypingEvent(FromWire):
 
     shown = ("conversation_id", "user_id", "is_typing")
 
-    conversation_id: Id
-    user_id: Id
+    conversation_id: CanonicalId
+    user_id: CanonicalId
     user_type: UserType = UserType.UNKNOWN
     user_name: str | None = None
     is_typing: bool
-    timestamp: datetime | None = None
+    timestamp: Moment | None = None
 
 
 class ConversationUpdated(FromWire):
@@ -66,7 +67,7 @@ class ConversationUpdated(FromWire):
 
     shown = ("conversation_id", "status")
 
-    conversation_id: Id
+    conversation_id: CanonicalId
     status: ConversationStatus | None = None
 
 
@@ -75,7 +76,7 @@ class PresenceEvent(FromWire):
 
     shown = ("user_id", "user_type", "status")
 
-    user_id: Id
+    user_id: CanonicalId
     user_type: UserType = UserType.UNKNOWN
     user_name: str | None = None
     status: PresenceStatus
@@ -87,7 +88,7 @@ class Notification(FromWire):
     shown = ("type", "conversation_id")
 
     type: str
-    conversation_id: Id | None = None
+    conversation_id: OptionalId = None
 
 
 class ConnectionChange(Frozen):
@@ -115,13 +116,19 @@ class ConnectionChange(Frozen):
 
 
 class GapDetected(Frozen):
-    """A stretch of a conversation that could not be proven complete: messages between both times may be missing."""
+    """A stretch of a conversation that could not be proven complete: messages between both times may be missing.
+
+    Attributes:
+        conversation_id: the conversation; None for messages that came without one.
+        after, before: the times, or None where that side is open.
+
+    """
 
     shown = ("conversation_id", "after", "before")
 
-    conversation_id: Id
-    after: datetime | None = None
-    before: datetime | None = None
+    conversation_id: OptionalId
+    after: Moment | None = None
+    before: Moment | None = None
 
 
 class InvalidPayload(Frozen):
@@ -174,6 +181,9 @@ class HandlerError(Frozen):
     event: Any = Field(default=None, repr=False, exclude=True)
     error: BaseException = Field(repr=False)
 
+    def _hashed(self) -> tuple[Any, ...]:
+        return (self.handler, self.error)
+
 
 class CustomEvent(Frozen):
     """Any other event of the server, by its name, with the arguments as sent."""
@@ -182,6 +192,10 @@ class CustomEvent(Frozen):
 
     name: str
     args: tuple[Any, ...] = Field(default=(), repr=False)
+
+    def _hashed(self) -> tuple[Any, ...]:
+        # Arguments are JSON, that is dicts and lists; equal events have as many of them.
+        return (self.name, len(self.args))
 
 
 Event = (

@@ -41,10 +41,10 @@ class Host(Protocol):
         """Tell others that the user types."""
         ...
 
-    async def hold_room(self, conversation_id: Id, holder: object) -> None:
+    async def _hold_room(self, conversation_id: Id, holder: object) -> None:
         """Be in a conversation's room, as long as somebody holds it."""
         ...
 
-    async def release_room(self, conversation_id: Id, holder: object) -> None:
+    async def _release_room(self, conversation_id: Id, holder: object) -> None:
         """Leave the room when nobody holds it any more."""
         ...

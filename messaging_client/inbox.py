@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
 from messaging_client import arguments as check
+from messaging_client.cache import LISTS, ReadCache
 from messaging_client.changes import Changes
 from messaging_client.clock import end_task
 from messaging_client.dispatch import Subscription
@@ -40,6 +41,8 @@ _REFRESH_TRIES = 3
 class InboxHost(Host, Protocol):
     """What an inbox needs of the client that it belongs to."""
 
+    _cache: ReadCache
+
     def conversation(self, conversation_id: Id) -> ConversationSession:
         """A session on a conversation."""
         ...
@@ -64,12 +67,15 @@ class Inbox:
         self._conversations: dict[Id, Conversation] = {}
         self._changes: Changes[Inbox] = Changes(client._dispatcher, self)
         self._subscriptions: list[Subscription[Any]] = []
+        self._stop_watching: Callable[[], None] | None = None
         self._refreshing: asyncio.Task[None] | None = None
         self._people = People(client._rest, client._clock, client._config.user_cache_ttl)
         self._naming: asyncio.Task[None] | None = None
         self._again = False
         self._closed = False
         self._change_count = 0
+        self._asked = 0  # reads of the list are numbered, so that an older answer does not take a newer one's place
+        self._applied = 0
         self.error: MessagingError | None = None
 
     def __repr__(self) -> str:
@@ -87,6 +93,8 @@ class Inbox:
             listen(Notification, self._stale),
             listen(ConnectionChange, self._reconnected),
         ]
+        # What this client changes, such as a read mark of a session, the server need not tell it.
+        self._stop_watching = self._client._cache.watch(LISTS, lambda: self._stale(None))
         try:
             await self._client.join_all()
             await self.refresh()
@@ -105,9 +113,14 @@ class Inbox:
         self._closed = True
         for each in self._subscriptions:
             each.cancel()
+        if self._stop_watching is not None:
+            self._stop_watching()
         self._changes.close()
-        await end_task(self._refreshing)
-        await end_task(self._naming)
+        tasks = [task for task in (self._refreshing, self._naming) if task is not None]
+        for task in tasks:
+            task.cancel()  # both at once, also where the caller is cancelled while it waits for the first
+        for task in tasks:
+            await end_task(task)
 
     # --- looking -----------------------------------------------------------------------------------------------------
 
@@ -131,6 +144,8 @@ class Inbox:
         """
         if kind not in _KINDS:
             raise check.refuse("filter", f"kind must be one of {', '.join(_KINDS)}.")
+        if not isinstance(search, str):
+            raise check.refuse("filter", "search must be a text; leave it out to see all.")
         words = _plain(search).split()
         return tuple(
             conversation
@@ -152,16 +167,25 @@ class Inbox:
         """
         for _ in range(_REFRESH_TRIES):
             before = self._change_count
+            self._asked += 1
+            asked = self._asked
             try:
                 found = {each.id: each async for each in self._client._rest.iter_conversations("active")}
             except MessagingError as error:
-                self.error = error
+                if asked > self._applied:
+                    self.error = error
                 raise
             if before == self._change_count:
                 break
         else:
             # Something came each time while the list was read, which may be older than that: once more, later.
             self._stale(None)
+        if asked > self._applied and not self._closed:
+            self._applied = asked
+            self._take(found)
+
+    def _take(self, found: dict[Id, Conversation]) -> None:
+        """Show the list as it was read."""
         self.error = None
         self._conversations = found
         self._people.replace(person for each in found.values() for person in each.participants)
@@ -185,8 +209,12 @@ class Inbox:
         async def mark(message: Message) -> None:
             await rest.mark_read(message.id, timeout=None)
 
-        for conversation in [each for each in self._conversations.values() if each.unread_count]:
-            await for_each(mark, await unread_of(rest, conversation, self._client.is_own))
+        try:
+            for conversation in [each for each in self._conversations.values() if each.unread_count]:
+                await for_each(mark, await unread_of(rest, conversation, self._client.is_own))
+        except BaseException:
+            self._stale(None)  # some are marked, and the server may tell nobody
+            raise
         await self.refresh()
 
     async def create(self, titre: str, patient_id: Id) -> Conversation:

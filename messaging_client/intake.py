@@ -53,25 +53,27 @@ class Intake:
         if name == INVALID_FRAME:
             self.report(InvalidPayload(source="frame", reason=str(args[0]), raw=args[1]))
             return
-        if self._dispatcher.listens_to(name):
-            self._publish(CustomEvent(name=name, args=args))
         try:
             event = names.event_from_wire(name, args, received_at=self._clock.now())
         except PayloadError as fault:
+            self._tell_as_sent(name, args)
             self.report(InvalidPayload(source=name, reason=fault.reason, raw=fault.raw))
             return
+        if isinstance(event, CustomEvent):
+            self._publish(event)
+            return
+        self._tell_as_sent(name, args)
         if isinstance(event, Message):
             self.message(event)
-            return
-        if isinstance(event, CustomEvent):
-            # Those who asked for it by name have it already.
-            if not self._dispatcher.listens_to(name):
-                self._publish(event)
-            return
-        if isinstance(event, ConversationUpdated | Notification):
+        elif isinstance(event, ConversationUpdated | Notification):
             self.noticed(event)
         else:
             self._publish(event)
+
+    def _tell_as_sent(self, name: str, args: tuple[Any, ...]) -> None:
+        """Tell those who asked for an event of the protocol by its name; the others are told what it means, once."""
+        if self._dispatcher.listens_to(name):
+            self._dispatcher.publish_by_name(CustomEvent(name=name, args=args))
 
     def message(self, message: Message) -> None:
         """Take a message, from the socket or from the answer to a send."""

@@ -9,12 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, TypeVar, overload
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, overload
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from messaging_client.canonical import optional_id, required_id, required_moment
 
 Id = int | str
 """An identifier: an integer, or a string that is not all digits (`temp_…`, a UUID)."""
+
+# What models that users make themselves hold is canonical too: "15" is 15, True is no id, times are aware, UTC.
+CanonicalId = Annotated[Id, BeforeValidator(required_id)]
+OptionalId = Annotated[Id | None, BeforeValidator(optional_id)]
+Moment = Annotated[datetime, BeforeValidator(required_moment)]
 
 Item = TypeVar("Item")
 
@@ -127,13 +134,17 @@ class Frozen(BaseModel):
     def _compared(self) -> tuple[Any, ...]:
         return tuple(value for name, value in self.__dict__.items() if name != "raw")
 
+    def _hashed(self) -> tuple[Any, ...]:
+        """What makes the hash, of what is compared: a class leaves out here what may not be hashable."""
+        return self._compared()
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Frozen) or type(other) is not type(self):
             return NotImplemented
         return self._compared() == other._compared()
 
     def __hash__(self) -> int:
-        return hash((type(self), self._compared()))
+        return hash((type(self), self._hashed()))
 
 
 class FromWire(Frozen):
@@ -165,7 +176,7 @@ class User(Frozen):
 
     shown = ("id", "type")
 
-    id: Id
+    id: CanonicalId
     type: UserType
     role: str = ""
 
@@ -183,7 +194,7 @@ class Participant(FromWire):
 
     shown = ("id", "type")
 
-    id: Id | None = None
+    id: OptionalId = None
     type: UserType = UserType.UNKNOWN
     name: str = Field(default_factory=lambda data: placeholder_name(data.get("id"), data.get("type", UserType.UNKNOWN)))
     first_name: str | None = None
@@ -229,16 +240,16 @@ class Message(FromWire):
 
     shown = ("id", "conversation_id", "status")
 
-    id: Id
-    conversation_id: Id | None
+    id: CanonicalId
+    conversation_id: OptionalId
     content: str
     type: MessageType = MessageType.TEXT
     sender: Participant
     recipient: Participant | None = None
-    timestamp: datetime
+    timestamp: Moment
     timestamp_is_receipt: bool = False
     status: MessageStatus = MessageStatus.UNKNOWN
-    read_at: datetime | None = None
+    read_at: Moment | None = None
     client_message_id: str | None = None
     late: bool = False
 
@@ -249,7 +260,7 @@ class MessagePreview(FromWire):
     shown = ("timestamp",)
 
     content: str
-    timestamp: datetime | None = None
+    timestamp: Moment | None = None
     sender: Participant = Field(default_factory=Participant)
 
 
@@ -273,19 +284,19 @@ class Conversation(FromWire):
 
     shown = ("id", "status", "context_type", "context_id")
 
-    id: Id
+    id: CanonicalId
     title: str = ""
     kind: str | None = None
     status: ConversationStatus = ConversationStatus.UNKNOWN
     context_type: ContextType | str = ContextType.CONSULTATION
-    context_id: Id | None = None
+    context_id: OptionalId = None
     patient: Participant | None = None
     medecin: Participant | None = None
     participants: tuple[Participant, ...] = ()
     last_message: MessagePreview | None = None
     unread_count: int = 0
-    created_at: datetime | None = None
-    last_activity: datetime | None = None
+    created_at: Moment | None = None
+    last_activity: Moment | None = None
 
 
 class Page(Frozen, Sequence[Item], Generic[Item]):

@@ -8,6 +8,7 @@ from typing import Any
 
 from messaging_client import arguments as check
 from messaging_client.asking import Person
+from messaging_client.finding import find_or_create
 from messaging_client.models import (
     Conversation,
     History,
@@ -130,7 +131,7 @@ class Operations(SendOperations):
         timeout: float | None = None,
     ) -> Conversation:
         """Give the conversation of a context, created if there is none; arguments as for creating it."""
-        return await self._rest.find_or_create(context_type, context_id, patient_id, medecin_id, timeout=timeout)
+        return await find_or_create(self._rest, context_type, context_id, patient_id, medecin_id, timeout=timeout)
 
     # --- messages ----------------------------------------------------------------------------------------------------
 

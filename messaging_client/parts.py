@@ -9,11 +9,12 @@ from collections.abc import Coroutine
 from typing import Any
 
 from messaging_client.all_rooms import AllRooms
+from messaging_client.arguments import checked_message
 from messaging_client.cache import LISTS, ReadCache, messages_of
 from messaging_client.clock import Clock, SystemClock
 from messaging_client.config import MessagingConfig
 from messaging_client.dispatch import Dispatcher
-from messaging_client.errors import AuthenticationError, NotConnected
+from messaging_client.errors import AuthenticationError, ConfigurationError, NotConnected
 from messaging_client.events import ConnectionChange, ConversationUpdated
 from messaging_client.fallback import Fallback
 from messaging_client.feed import Feed
@@ -52,6 +53,7 @@ class Parts(Subscriptions, Operations):
         random: chance.Random | None,
         store: str | os.PathLike[str] | None,
     ) -> None:
+        _check_parts(config, clock, random)
         self._config = config or MessagingConfig()
         self._clock: Clock = clock or SystemClock()
         self._random = random or chance.Random()
@@ -64,7 +66,13 @@ class Parts(Subscriptions, Operations):
         self._put_together_live(address)
         self._server = address.base_url
         self._outbox = Outbox(
-            Sending(self._rest, self._reader, self._feed, take=self._intake.message, relay=self._tell_others),
+            Sending(
+                self._rest,
+                self._feed,
+                is_live=lambda: self.is_connected,
+                take=self._intake.message,
+                relay=self._tell_others,
+            ),
             self._clock,
             self._random,
             keeper=Keeper(self._store, self._open_store),
@@ -72,6 +80,7 @@ class Parts(Subscriptions, Operations):
             is_idempotent=self._config.server_idempotency,
             backoff=Backoff(self._config.randomization_factor),
         )
+        self._tokens.on_change = self._outbox.token_changed
         self._sessions = Sessions(self, message_order_key)
 
     def _put_together_reading(self, address: ServerAddress) -> None:
@@ -86,11 +95,13 @@ class Parts(Subscriptions, Operations):
             self._cache,
             config,
             clock=clock,
-            user=lambda: self.current_user,
+            user=self._know_user,
             report=lambda fault: self._intake.report(fault),
         )
         self._reader = Reader(self._rest, message_order_key, clock, config.queue_size)
-        self._dispatcher = Dispatcher(config.queue_size, refill=self._reader.page_from, order=message_order_key)
+        self._dispatcher = Dispatcher(
+            config.queue_size, refill=self._reader.page_from, order=message_order_key, clock=clock
+        )
         self._positions = Positions(
             self._opened_store,
             handled=self._dispatcher.handled,
@@ -193,17 +204,18 @@ class Parts(Subscriptions, Operations):
         Where the server names no type, an id alone names a person if one participant alone has it (wire protocol,
         section 2). Where that is not known, the user's own id is taken for the user: a bot must not answer itself.
         """
+        checked_message("is_own", message)
         user, sender = self._tokens.user, message.sender
         if user is None or sender.id != user.id or sender.type is not UserType.UNKNOWN:
             return user is not None and sender.is_same_person(user)
         types = {each.type for each in self._all_rooms.people_of(message.conversation_id) if each.id == sender.id}
         return user.type in types or not types
 
-    async def hold_room(self, conversation_id: Id, holder: object) -> None:
+    async def _hold_room(self, conversation_id: Id, holder: object) -> None:
         """Be in a room as long as `holder` holds it; used by sessions."""
         await self._rooms.hold(conversation_id, holder)
 
-    async def release_room(self, conversation_id: Id, holder: object) -> None:
+    async def _release_room(self, conversation_id: Id, holder: object) -> None:
         """Hold a room no longer; used by sessions."""
         await self._rooms.release(conversation_id, holder)
 
@@ -267,3 +279,17 @@ class Parts(Subscriptions, Operations):
     def _keep(self, task: asyncio.Task[Any]) -> None:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def _check_parts(config: object, clock: object, random: object) -> None:
+    """Check what a client is put together of.
+
+    Raises:
+        ConfigurationError: one of them is something else.
+    """
+    if config is not None and not isinstance(config, MessagingConfig):
+        raise ConfigurationError("config must be a MessagingConfig, such as MessagingConfig(connect_timeout=5.0).")
+    if clock is not None and not all(callable(getattr(clock, each, None)) for each in ("now", "monotonic", "sleep")):
+        raise ConfigurationError("clock must have now(), monotonic() and sleep(); leave it out for the system's.")
+    if random is not None and not isinstance(random, chance.Random):
+        raise ConfigurationError("random must be a random.Random; leave it out for chance.")

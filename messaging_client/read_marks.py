@@ -101,6 +101,7 @@ class ReadMarks:
             ValidationFailed: it belongs to another conversation.
             MessagingError: the server did not take it.
         """
+        check.checked_message("mark_read", message)
         if message.conversation_id not in (None, self._conversation_id):
             raise check.refuse("mark_read", "The message belongs to another conversation.")
         known = self._timeline.get(message.id) or message

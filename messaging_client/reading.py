@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -54,11 +54,13 @@ class Batch:
         messages: those that could be read.
         count: how many the server sent, unreadable ones included.
         is_last: whether the server says that no page follows; None where it does not say.
+        unreadable: the payloads of those that could not be read.
     """
 
     messages: tuple[Message, ...]
     count: int
     is_last: bool | None = None
+    unreadable: tuple[Any, ...] = field(default=(), repr=False)
 
 
 class Source(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from messaging_client.models import (
     UserType,
 )
 from messaging_client.reading import Batch
+from messaging_client.transport.aio import Attempt
 from messaging_client.wire import answers, payloads, routes
 
 READS_AT_A_TIME = 50
@@ -47,16 +48,16 @@ class RestOperations(Asking):
         """A page of somebody's conversations; the present user's where no id is given."""
         operation = routes.MEDECIN_CONVERSATIONS if user_type is UserType.MEDECIN else routes.PATIENT_CONVERSATIONS
         check.checked_page(operation, page, limit)
-        person = self._person_id(operation, user_type, user_id)
+        person = await self._person_id(operation, user_type, user_id)
         status = check.checked_text(operation, "statut", statut)
 
         async def load() -> Page[Conversation]:
             query: dict[str, str | int] = {"page": page, "limit": limit, "statut": status}
-            body = await self._http.request(operation, {"id": person}, query=query, timeout=timeout)
+            reply = await self._ask(operation, {"id": person}, query=query, timeout=timeout)
             return self._read(
                 operation,
-                body,
-                lambda: answers.read_conversations(body, page=page, limit=limit, report=self._invalid(operation)),
+                reply,
+                lambda body: answers.read_conversations(body, page=page, limit=limit, report=self._invalid(operation)),
             )
 
         key = (operation, person, page, limit, status)
@@ -67,11 +68,11 @@ class RestOperations(Asking):
         operation = routes.UNREAD
 
         async def load() -> Page[Conversation]:
-            body = await self._http.request(operation, timeout=timeout)
+            reply = await self._ask(operation, timeout=timeout)
             found = self._read(
                 operation,
-                body,
-                lambda: answers.read_conversations(body, page=1, limit=20, report=self._invalid(operation)),
+                reply,
+                lambda body: answers.read_conversations(body, page=1, limit=20, report=self._invalid(operation)),
             )
             # The route has no pages: what it gives is all there is.
             return found.model_copy(
@@ -82,7 +83,7 @@ class RestOperations(Asking):
 
     async def iter_conversations(self, statut: str) -> AsyncIterator[Conversation]:
         """Every conversation of the present user, page after page, each once."""
-        user, page, seen = self._user(), 0, set[Id]()
+        user, page, seen = await self._user(), 0, set[Id]()
         while True:
             page += 1
             found = await self.conversations(
@@ -102,37 +103,27 @@ class RestOperations(Asking):
         """Create a conversation; the present user is its initiator, and takes part."""
         operation = routes.CREATE
         title = check.checked_text(operation, "titre", titre)
-        people = [self._identity(operation, person) for person in participants]
-        user = self._user()
+        people = [
+            self._identity(operation, each) for each in check.checked_list(operation, "participants", participants)
+        ]
+        user = await self._user()
         if (user.type, user.id) not in people:
             people.insert(0, (user.type, user.id))
         if len(people) < 2:
             raise check.refuse(operation, "A conversation needs somebody besides yourself.")
         body = payloads.create_body(title, people, initiator=user, kind=check.checked_text(operation, "type", kind))
-        answer = await self._http.request(operation, body=body, timeout=timeout, repeatable=False)
+        reply = await self._ask(operation, body=body, timeout=timeout, repeatable=False)
         self._cache.invalidate(cache.LISTS)
-        return self._read(operation, answer, lambda: answers.read_conversation(answer))
-
-    async def find_or_create(
-        self, context_type: str, context_id: Id, patient_id: Id | None, medecin_id: Id | None, *, timeout: float | None
-    ) -> Conversation:
-        """The conversation of a context, created where there is none yet."""
-        try:
-            history = await self.history(context_type, context_id, 1, 1, timeout=timeout, refresh=True)
-        except NotFound:
-            history = None
-        if history is not None and history.conversation is not None:
-            return history.conversation
-        return await self.create_from_context(context_type, context_id, patient_id, medecin_id, timeout=timeout)
+        return self._read(operation, reply, answers.read_conversation)
 
     async def create_from_context(
         self, context_type: str, context_id: Id, patient_id: Id | None, medecin_id: Id | None, *, timeout: float | None
     ) -> Conversation:
         """Create the conversation of a context between a patient and a doctor; the user's own id need not be given."""
         operation = routes.CREATE
-        context, number = self._context(operation, context_type, context_id)
-        patient = self._person_id(operation, UserType.PATIENT, patient_id)
-        medecin = self._person_id(operation, UserType.MEDECIN, medecin_id)
+        context, number = self.checked_context(operation, context_type, context_id)
+        patient = await self._person_id(operation, UserType.PATIENT, patient_id)
+        medecin = await self._person_id(operation, UserType.MEDECIN, medecin_id)
         people: list[Person] = [
             Participant(id=patient, type=UserType.PATIENT),
             Participant(id=medecin, type=UserType.MEDECIN),
@@ -161,19 +152,19 @@ class RestOperations(Asking):
     ) -> History:
         """A page of the conversation of a context; NotFound where there is none yet."""
         operation = routes.HISTORY
-        context, number = self._context(operation, context_type, context_id)
+        context, number = self.checked_context(operation, context_type, context_id)
         check.checked_page(operation, page, limit)
 
         async def load() -> History:
             values: dict[str, Id | str] = {"context_type": context, "context_id": number}
             if context == ContextType.ORDONNANCE:
                 values["ordonnance_id"] = number  # for the short route, which knows ordonnances only
-            body = await self._http.request(operation, values, query={"page": page, "limit": limit}, timeout=timeout)
+            reply = await self._ask(operation, values, query={"page": page, "limit": limit}, timeout=timeout)
             now, report = self._clock.now(), self._invalid(operation)
             return self._read(
                 operation,
-                body,
-                lambda: answers.read_history(
+                reply,
+                lambda body: answers.read_history(
                     body, conversation_id=None, page=page, limit=limit, received_at=now, report=report
                 ),
             )
@@ -214,9 +205,19 @@ class RestOperations(Asking):
                 return
 
     async def send(
-        self, conversation_id: Id, content: str, kind: str, *, client_message_id: str | None, timeout: float | None
+        self,
+        conversation_id: Id,
+        content: str,
+        kind: str,
+        *,
+        client_message_id: str | None,
+        timeout: float | None,
+        on_attempt: Callable[[Attempt], None] | None = None,
     ) -> Message:
-        """Store a message on the server; sent once, and never repeated here."""
+        """Store a message on the server; sent once, and never repeated here.
+
+        `on_attempt` is told of the request as it begins, which shows how far it has come.
+        """
         operation = routes.SEND
         target = check.checked_id(operation, "conversation_id", conversation_id)
         text = check.checked_content(operation, content, self._config.max_message_bytes)
@@ -225,27 +226,28 @@ class RestOperations(Asking):
             raise check.refuse(operation, "type must be text (texte), image, document or audio.")
         key = client_message_id or str(uuid.uuid4())
         body = payloads.send_body(text, word, key)
-        answer = await self._http.request(
+        reply = await self._ask(
             operation,
             {"conversation_id": target},
             body=body,
             headers={"Idempotency-Key": key},
             timeout=timeout,
             repeatable=False,
+            on_attempt=on_attempt,
         )
         self._cache.invalidate(cache.messages_of(target), cache.LISTS)
         now = self._clock.now()
         return self._read(
-            operation, answer, lambda: answers.read_message(answer, conversation_id=target, received_at=now)
+            operation, reply, lambda body: answers.read_message(body, conversation_id=target, received_at=now)
         )
 
     async def mark_read(self, message_id: Id, *, timeout: float | None) -> Message | None:
         """Mark a message of somebody else as read; None where the server only says that it is done."""
         operation = routes.MARK_READ
         target = check.checked_id(operation, "message_id", message_id)
-        answer = await self._http.request(operation, {"message_id": target}, timeout=timeout)
+        reply = await self._ask(operation, {"message_id": target}, timeout=timeout)
         now = self._clock.now()
-        message = self._read(operation, answer, lambda: answers.read_marked(answer, received_at=now))
+        message = self._read(operation, reply, lambda body: answers.read_marked(body, received_at=now))
         if message is not None and message.conversation_id is not None:
             self._cache.invalidate(cache.messages_of(message.conversation_id), cache.LISTS)
         else:
@@ -264,8 +266,10 @@ class RestOperations(Asking):
         target = check.checked_id(operation, "conversation_id", conversation_id)
 
         async def load() -> tuple[Participant, ...]:
-            body = await self._http.request(operation, {"conversation_id": target}, timeout=timeout)
-            return self._read(operation, body, lambda: answers.read_participants(body, report=self._invalid(operation)))
+            reply = await self._ask(operation, {"conversation_id": target}, timeout=timeout)
+            return self._read(
+                operation, reply, lambda body: answers.read_participants(body, report=self._invalid(operation))
+            )
 
         return await self._cache.read(
             (operation, target), load, lambda _all: (cache.people_of(target),), refresh=refresh
@@ -290,14 +294,14 @@ class RestOperations(Asking):
 
     async def _user_by(self, operation: str, person: Id, kind: UserType, timeout: float | None) -> Participant | None:
         try:
-            body = await self._http.request(operation, {"id": person}, timeout=timeout)
+            reply = await self._ask(operation, {"id": person}, timeout=timeout)
         except NotFound:
             return None
         implied = operation != routes.USER_INFO
         return self._read(
             operation,
-            body,
-            lambda: answers.read_user(body, user_id=person, user_type=kind, type_implied=implied),
+            reply,
+            lambda body: answers.read_user(body, user_id=person, user_type=kind, type_implied=implied),
         )
 
     async def permissions(self, ordonnance_id: Id, patient_id: Id, *, timeout: float | None) -> Mapping[str, Any]:
@@ -307,8 +311,8 @@ class RestOperations(Asking):
             "ordonnance_id": check.checked_id(operation, "ordonnance_id", ordonnance_id),
             "patient_id": check.checked_id(operation, "patient_id", patient_id),
         }
-        body = await self._http.request(operation, values, timeout=timeout)
-        return self._read(operation, body, lambda: answers.read_permissions(body))
+        reply = await self._ask(operation, values, timeout=timeout)
+        return self._read(operation, reply, answers.read_permissions)
 
     async def health(self, *, timeout: float | None) -> bool:
         """Whether the server says that it is up; no token goes along."""
@@ -327,35 +331,43 @@ class RestOperations(Asking):
         """Messages after a time, with how many the server sent."""
         operation = routes.NEW_MESSAGES
         query: dict[str, str | int] = {"since": payloads.iso(since), "limit": limit}
-        body = await self._http.request(operation, {"conversation_id": conversation_id}, query=query, timeout=timeout)
+        reply = await self._ask(operation, {"conversation_id": conversation_id}, query=query, timeout=timeout)
         counted = Counter(self._invalid(operation))
         now = self._clock.now()
         found = self._read(
             operation,
-            body,
-            lambda: answers.read_new_messages(body, conversation_id=conversation_id, received_at=now, report=counted),
+            reply,
+            lambda body: answers.read_new_messages(
+                body, conversation_id=conversation_id, received_at=now, report=counted
+            ),
         )
         return Batch(found, len(found) + counted.reported)
 
-    async def newest(self, conversation_id: Id, page: int, limit: int) -> Batch:
-        """A page of messages, with how many the server sent."""
-        found, invalid = await self._page(conversation_id, page, limit, None)
+    async def newest(self, conversation_id: Id, page: int, limit: int, *, repeatable: bool = True) -> Batch:
+        """A page of messages, with how many the server sent; the outbox repeats its reads by itself."""
+        found, invalid = await self._page(conversation_id, page, limit, None, repeatable=repeatable)
         pages = found.pagination.total_pages
         is_last = None if pages is None else page >= pages
-        return Batch(found.messages, len(found.messages) + invalid, is_last)
+        return Batch(found.messages, len(found.messages) + len(invalid), is_last, tuple(invalid))
 
-    async def _page(self, conversation_id: Id, page: int, limit: int, timeout: float | None) -> tuple[History, int]:
+    async def _page(
+        self, conversation_id: Id, page: int, limit: int, timeout: float | None, *, repeatable: bool = True
+    ) -> tuple[History, list[Any]]:
         operation = routes.MESSAGES
-        body = await self._http.request(
-            operation, {"conversation_id": conversation_id}, query={"page": page, "limit": limit}, timeout=timeout
+        reply = await self._ask(
+            operation,
+            {"conversation_id": conversation_id},
+            query={"page": page, "limit": limit},
+            timeout=timeout,
+            repeatable=repeatable,
         )
         counted = Counter(self._invalid(operation))
         now = self._clock.now()
         found = self._read(
             operation,
-            body,
-            lambda: answers.read_history(
+            reply,
+            lambda body: answers.read_history(
                 body, conversation_id=conversation_id, page=page, limit=limit, received_at=now, report=counted
             ),
         )
-        return found, counted.reported
+        return found, counted.payloads

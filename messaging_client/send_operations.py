@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from messaging_client import arguments as check
@@ -90,7 +89,8 @@ class SendOperations:
         Raises:
             MessagingError: the first one that was not stored, as for a single one; the others are sent all the same.
         """
-        sent = await self._submit(conversation_id, contenus, "texte", timeout, deadline)
+        texts = check.checked_list("send", "contenus", contenus)
+        sent = await self._submit(conversation_id, texts, "texte", timeout, deadline)
         return tuple([await self._outbox.wait(outgoing) for outgoing in sent])
 
     async def _submit(
@@ -100,10 +100,11 @@ class SendOperations:
         kind = check.checked_type("send", type)
         largest = self._config.max_message_bytes
         texts = [check.checked_content("send", each, largest) for each in contents]
+        try_seconds = check.checked_timeout("send", timeout)
         seconds = check.checked_deadline("send", deadline)
         user = await self._know_user()
         self._outbox.make_room(len(texts))
-        sent = [self._outbox.submit(target, each, kind, user, deadline=seconds, timeout=timeout) for each in texts]
+        sent = [self._outbox.submit(target, each, kind, user, deadline=seconds, timeout=try_seconds) for each in texts]
         for outgoing in sent:
             await self._outbox.accepted(outgoing)
         return sent
@@ -153,20 +154,32 @@ class SendOperations:
         Raises:
             NotConnected: there is no connection.
             RequestTimeout, ConnectionLost: no word came; the server may have stored it.
-            ValidationFailed: the server could not take it (`server_message` says why).
+            ValidationFailed: the server could not take it (`server_message` says why), or an argument cannot work.
         """
         target = check.checked_id(names.SEND_MESSAGE, "conversation_id", conversation_id)
         text = check.checked_content(names.SEND_MESSAGE, contenu, self._config.max_message_bytes)
+        seconds = check.checked_seconds(names.SEND_MESSAGE, timeout)
         key = str(uuid.uuid4())
         outgoing = payloads.send_over_socket(
             target, text, sender=self.current_user, client_message_id=key, now=self._clock.now()
         )
         temporary = str(outgoing["message"]["id"])
+        self._outbox.expect(key, target, text)
         try:
-            return await send_over(self._connection, self._dispatcher, outgoing, (key, temporary), self._clock, timeout)
+            sent = await send_over(self._connection, self._dispatcher, outgoing, (key, temporary), self._clock, seconds)
+        except ValidationFailed:
+            self._outbox.expect_no_more(key)
+            raise
+        except TransportError as error:
+            if not error.may_have_left:
+                self._outbox.expect_no_more(key)
+            raise
         finally:
             # Without a word, it may be stored all the same.
             self._cache.invalidate(messages_of(target), LISTS)
+        if sent.message_id != temporary:
+            await self._outbox.learn_stored(key, target, sent.message_id)
+        return sent
 
     # --- events to the server ----------------------------------------------------------------------------------------
 
@@ -200,17 +213,22 @@ class SendOperations:
             ConnectionLost: it ended before the acknowledgement.
             RequestTimeout: no acknowledgement in time.
         """
-        return await self._connection.call(_checked_name(event), payload, timeout)
+        name = _checked_name(event)
+        return await self._connection.call(name, payload, check.checked_wait(name, "timeout", timeout))
 
-    async def _tell_others(self, message: Message) -> None:
-        """Relay a stored message, for servers that do not broadcast by themselves."""
+    async def _tell_others(self, message: Message) -> bool:
+        """Relay a stored message, for servers that do not broadcast by themselves; False if that cannot be done now."""
         if not self._config.notify_sent:
-            return
-        # The message is stored: that it cannot be relayed, or is too large for it with all around it, changes nothing.
-        with suppress(TransportError, ValidationFailed):
+            return True
+        try:
             await self._connection.emit(names.NEW_MESSAGE, payloads.relay_new_message(message))
             sent = payloads.message_sent(message, self.current_user.id, self._clock.now())
             await self._connection.emit(names.MESSAGE_SENT, sent)
+        except TransportError:
+            return False
+        except ValidationFailed:
+            pass  # the message is stored: that it is too large for the socket with all around it changes nothing
+        return True
 
 
 def _checked_name(event: Any) -> str:

@@ -269,7 +269,7 @@ class ConversationSession:
             await self._state.own_typing.set(False)
 
     async def refresh(self) -> None:
-        """Read the newest page, the conversation and its participants again."""
+        """Read the newest page, the conversation and its people again, and older pages whose statuses may change."""
         await self._state.refresh()
 
     async def load_older(self) -> int:
@@ -304,11 +304,14 @@ class ConversationSession:
             ExpectTimeout: none came in time.
             NotConnected: the session was closed meanwhile.
         """
+        if predicate is not None:
+            check.checked_callable("wait_for_message", "predicate", predicate)
+        seconds = check.checked_patience("wait_for_message", timeout)
 
         def wants(message: Message) -> bool:
             return (own or not self.is_own(message)) and (predicate is None or predicate(message))
 
-        return await self._waiting.wait(wants, timeout)
+        return await self._waiting.wait(wants, seconds)
 
     def on_change(self, handler: Callable[[ConversationSession], Any]) -> Subscription[Any]:
         """Call `handler` with this session after changes; several changes at a time make one call."""

@@ -12,6 +12,9 @@ from messaging_client.consumers import Consumer, Hub, Wants
 
 E = TypeVar("E")
 
+PATIENCE = 30.0
+"""Seconds that an iterator may take until it is asked for the first time; then nobody waits for what it holds."""
+
 
 class StreamQueue(Consumer[E]):
     """What the dispatcher holds of an iterator. It does not hold the iterator, so that one let go can be ended."""
@@ -20,19 +23,26 @@ class StreamQueue(Consumer[E]):
         super().__init__(hub, label, limit, wants)
         self._news = asyncio.Event()
         self._has_one_out = False
+        self._made_at = hub.clock.monotonic()
+        self._was_asked = False
+
+    def patience(self) -> float | None:
+        """Give the seconds for which to wait until it is asked for the first time; None once it was."""
+        return None if self._was_asked else max(0.0, self._made_at + PATIENCE - self._hub.clock.monotonic())
 
     async def next(self) -> E:
         """Give the next event; what was given before is worked off by that."""
+        self._was_asked = True
         self._has_one_out = False
         while not self._cancelled:
             self._is_free()
+            if self._is_turn_to_catch_up():
+                await self._catch_up()
+                continue
             if self._queue:
                 self._taken += 1
                 self._has_one_out = True
                 return self._queue.popleft()
-            if self._lags:
-                await self._catch_up()
-                continue
             self._news.clear()
             await self._news.wait()
         raise StopAsyncIteration

@@ -141,7 +141,7 @@ class Expectation(Generic[E]):
         dispatcher: Dispatcher,
         event_type: type[E],
         predicate: Callable[[E], bool] | None,
-        timeout: float,
+        timeout: float | None,
         clock: Clock,
     ) -> None:
         self._dispatcher = dispatcher
@@ -331,14 +331,14 @@ class Subscriptions:
         return self._dispatcher.stream(types or ALL_EVENTS, conversation_id=target)
 
     def expect(
-        self, type: type[E], predicate: Callable[[E], bool] | None = None, timeout: float = 10.0
+        self, type: type[E], predicate: Callable[[E], bool] | None = None, timeout: float | None = 10.0
     ) -> Expectation[E]:
         """Wait for an event that is still to come: `async with client.expect(Message) as reply: ...`, `await reply`.
 
         Args:
             type: the kind of event; the user's own messages count.
             predicate: which one, or None for the first.
-            timeout: seconds, from the moment it is awaited.
+            timeout: seconds, from the moment it is awaited; None is for ever.
 
         Raises:
             ExpectTimeout: on awaiting; its text lists what came and did not match, without content.
@@ -346,7 +346,10 @@ class Subscriptions:
         """
         if type not in ALL_EVENTS:
             raise check.refuse("expect", "Give a class of events, such as Message or TypingEvent.")
-        return Expectation(self._dispatcher, type, predicate, timeout, self._clock)
+        if predicate is not None:
+            check.checked_callable("expect", "predicate", predicate)
+        seconds = check.checked_patience("expect", timeout)
+        return Expectation(self._dispatcher, type, predicate, seconds, self._clock)
 
 
 __all__ = ["ALL_EVENTS", "Event", "EventHook", "Expectation", "MessageHook", "Subscriptions"]

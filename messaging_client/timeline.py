@@ -58,6 +58,10 @@ class Timeline(Sequence[Message]):
         """The unread messages, in order."""
         return tuple(sorted((self._by_id[each] for each in self._unread), key=self._order))
 
+    def is_unread(self, message_id: Id) -> bool:
+        """Whether the message with this id is here, and unread."""
+        return message_id in self._unread
+
     def unread_up_to(self, message: Message) -> int:
         """How many are unread that stand no later than a message; costs as much as there are later ones."""
         place = bisect_left(self._keys, self._order(message))

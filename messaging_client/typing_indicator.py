@@ -90,11 +90,12 @@ class OwnTyping:
         self._emit = emit
         self._last_sent: float | None = None
         self._take_back: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def set(self, is_typing: bool) -> None:
         """Say that the user types, or has stopped. Without a connection nothing is said: it is no news later."""
         self._cancel()
-        if is_typing:
+        if is_typing and not self._closed:
             now = self._clock.monotonic()
             self._take_back = asyncio.get_running_loop().create_task(self._stop_later())
             if self._last_sent is None or now - self._last_sent >= SEND_INTERVAL:
@@ -111,7 +112,8 @@ class OwnTyping:
             await self._clock.sleep(SEND_INTERVAL)
 
     async def aclose(self) -> None:
-        """Take it back."""
+        """Take it back, for good."""
+        self._closed = True
         ending = self._take_back
         await self.set(False)
         await end_task(ending)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from messaging_client import Id, Message, Participant, TypingEvent, UserType
+from messaging_client.clock import Clock
 from messaging_client.dispatch import Dispatcher
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -70,8 +71,8 @@ class Shelf:
         return due[: self._page], len(due) <= self._page
 
 
-def dispatcher(queue_size: int = 1000, shelf: Shelf | None = None) -> Dispatcher:
-    return Dispatcher(queue_size, refill=(shelf or Shelf()).read, order=order)
+def dispatcher(queue_size: int = 1000, shelf: Shelf | None = None, clock: Clock | None = None) -> Dispatcher:
+    return Dispatcher(queue_size, refill=(shelf or Shelf()).read, order=order, clock=clock)
 
 
 async def until(predicate: Callable[[], Any], turns: int = 10_000) -> None:

@@ -291,6 +291,15 @@ async def test_an_answer_that_is_no_answer(client: MessagingClient, scene: Scene
     assert is_clear(odd.value)
 
 
+@pytest.mark.parametrize("status", [200, 201, 204, 206])
+async def test_the_status_of_an_answer_that_is_no_answer(client: MessagingClient, scene: Scene, status: int) -> None:
+    scene.server.faults.garbage(None, body="" if status == 204 else '{"x": 1}', status=status, count=None)
+    for operation in ("create", "messages"):
+        with pytest.raises(UnexpectedResponse) as odd:
+            await READS[operation](client)
+        assert odd.value.status == status
+
+
 async def test_what_needs_a_connection_says_so(client: MessagingClient) -> None:
     for call in (client.emit("x"), client.call("x"), client.emit_typing(1, True)):
         with pytest.raises(NotConnected) as refused:
@@ -319,3 +328,12 @@ def test_settings_that_cannot_work(given: Any) -> None:
     with pytest.raises(ConfigurationError) as refused:
         MessagingClient("http://localhost:3000", token=TOKEN, config=MessagingConfig(**given))
     assert is_clear(refused.value)
+
+
+async def test_joining_with_a_client_that_was_closed_says_so(scene: Scene) -> None:
+    client = await scene.client(PATIENT)
+    await client.aclose()
+    for call in (client.join_conversation(scene.conversation), client.join_all(), client.inbox().__aenter__()):
+        with pytest.raises(NotConnected, match="closed"):
+            await call
+    await client.leave_conversation(scene.conversation)

@@ -13,6 +13,7 @@ from dispatching import Shelf, dispatcher, message, tell, typing, until
 
 from messaging_client import CustomEvent, GapDetected, HandlerError, Message, SlowConsumer, TypingEvent
 from messaging_client.dispatch import Dispatcher
+from messaging_client.streams import PATIENCE
 from messaging_client.testing import ManualClock
 
 
@@ -147,22 +148,25 @@ async def test_a_handler_that_raises_cancellation_is_a_handler_that_raises() -> 
     assert isinstance(errors[0].error, asyncio.CancelledError)
 
 
-@pytest.mark.parametrize(("turns", "left"), [(0, [1, 2, 3]), (5, [2, 3])], ids=["before it began", "in the handler"])
-async def test_a_handler_that_is_cancelled_ends_and_is_no_error(turns: int, left: list[int]) -> None:
+@pytest.mark.parametrize("turns", [0, 5], ids=["before it began", "in the handler"])
+async def test_a_handler_that_is_cancelled_ends_and_is_no_error(turns: int) -> None:
     place, gate = dispatcher(), Gate()
+    other = listen(place, TypingEvent)
     errors = listen(place, HandlerError)
     place.subscribe(Message, gate)
     place.publish(message(1))
     place.publish(message(2))
     for _ in range(turns):
         await asyncio.sleep(0)
-    assert await place.drain(0) == 1
+    assert await place.end_work() == 1
     assert not place.workers
     assert errors == []
     gate.open()
     place.publish(message(3))
     await place.handled()
-    assert gate.ids == left
+    assert gate.ids == []
+    place.publish(typing(4))
+    await until(lambda: other)
 
 
 async def test_a_handler_may_cancel_its_own_subscription() -> None:
@@ -186,7 +190,9 @@ async def test_a_handler_may_drain_and_close() -> None:
 
     async def closes(each: Message) -> None:
         await place.handled()
-        assert await place.drain(5) == 0
+        mine = {asyncio.current_task()}
+        await place.drain(5, but=mine)
+        assert await place.end_work(but=mine) == 0
         place.close()
         done.set()
 
@@ -205,8 +211,34 @@ async def test_draining_lets_handlers_finish() -> None:
     draining = asyncio.ensure_future(place.drain(5))
     await asyncio.sleep(0)
     gate.open()
-    assert await draining == 0
+    await draining
     assert gate.ids == [0, 1, 2, 3, 4]
+    assert await place.end_work() == 0
+
+
+async def test_an_iterator_that_nobody_asks_is_waited_for_a_while_only() -> None:
+    """One that was made and forgotten must not hold up read positions for ever; one that is about to be used must."""
+    clock = ManualClock()
+    place, got = dispatcher(clock=clock), list[Any]()
+    place.subscribe(Message, got.append)
+    forgotten, used = place.stream((Message,)), place.stream((Message,))
+    place.publish(message(1))
+    place.publish(message(2))
+    handled = asyncio.ensure_future(place.handled())
+    await clock.advance(PATIENCE - 1)
+    assert not handled.done()
+    assert not place.has_handled_all()
+    assert (await anext(used)).id == 1
+    await clock.advance(2)
+    assert not handled.done()  # for it was asked, and has not come back
+    assert (await anext(used)).id == 2
+    waiting = asyncio.ensure_future(anext(used))
+    await until(handled.done)
+    assert place.has_handled_all()
+    await place.handled()
+    assert (await anext(forgotten)).id == 1  # it has lost nothing
+    assert not place.has_handled_all()
+    waiting.cancel()
 
 
 # --- who gets what ----------------------------------------------------------------------------------------------------
@@ -370,7 +402,7 @@ async def test_handled_waits_until_an_iterator_asks_for_the_next() -> None:
     assert (await later).id == 2
 
 
-@pytest.mark.parametrize("ending", ["cancel", "drop", "drain", "close"])
+@pytest.mark.parametrize("ending", ["cancel", "drop", "end_work", "close"])
 async def test_handled_does_not_wait_for_who_is_gone(ending: str) -> None:
     place, gate = dispatcher(), Gate()
     if ending == "drop":
@@ -386,13 +418,13 @@ async def test_handled_does_not_wait_for_who_is_gone(ending: str) -> None:
             subscription.cancel()
         case "drop":
             del stream
-        case "drain":
-            await place.drain(0)
+        case "end_work":
+            await place.end_work()
         case "close":
             place.close()
     async with asyncio.timeout(20):
         await waiting
-    await place.drain(0)
+    await place.end_work()
 
 
 async def test_handled_leaves_other_events_alone() -> None:
@@ -477,6 +509,39 @@ async def test_slow_consumers_are_reported_once_until_they_have_room() -> None:
     tell(place, shelf, map(message, range(10, 14)))
     await place.handled()
     assert gate.ids == list(range(14))
+
+
+@pytest.mark.parametrize("as_stream", [True, False])
+@pytest.mark.parametrize("missed", [1, 20])
+async def test_what_must_be_read_back_has_its_turn_while_others_go_on(as_stream: bool, missed: int) -> None:
+    """There is always something in the queue, of a conversation that goes on and on."""
+    limit, shelf = 3, Shelf(page=2)
+    place, got = dispatcher(limit, shelf), list[Message]()
+    numbers = iter(range(1000, 2000))
+
+    def take(each: Message) -> None:
+        got.append(each)
+        if len(got) < 300:
+            tell(place, shelf, [message(next(numbers), 3)])
+
+    stream = place.stream((Message,)) if as_stream else None
+    if not as_stream:
+        place.subscribe(Message, take)
+    tell(place, shelf, [message(number, 3) for number in range(limit)])
+    for number in range(missed):
+        tell(place, shelf, [message(100 + number, 1), message(100 + number, 2)])
+    if stream is not None:
+        for _ in range(300):
+            take(await anext(stream))
+    else:
+        await until(lambda: len(got) >= 300 and not place.workers)
+    of = {each: [m.id for m in got if m.conversation_id == each] for each in (1, 2, 3)}
+    for each in (1, 2):
+        assert of[each] == [100 + number for number in range(missed)]
+        last = max(place for place, m in enumerate(got) if m.conversation_id == each)
+        assert last < 10 * (missed + 1)
+    assert of[3] == sorted(of[3])
+    assert set(of[3]) >= set(range(limit))
 
 
 async def test_other_events_drop_the_oldest() -> None:

@@ -23,6 +23,8 @@ from messaging_client import (
     ValidationFailed,
 )
 from messaging_client.testing import ManualClock
+from messaging_client.transport.http import RestClient
+from messaging_client.wire import routes
 
 
 def ids(inbox: Inbox) -> list[Any]:
@@ -302,6 +304,151 @@ async def test_handlers_are_told_and_one_that_raises_is_reported() -> None:
             await scene.say("un")
         assert isinstance((await report).error, KeyError)
         await asyncio.wait_for(told.wait(), TIMEOUT)
+
+
+class SlowLists:
+    """Holds reads of the list: those numbered in `held` once the server has answered, those in `unasked` before.
+
+    Attributes:
+        answered: set once the first has been answered.
+        go_on: lets those that are held go on.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, held: set[int], unasked: set[int] = frozenset()) -> None:
+        self.answered, self.go_on = asyncio.Event(), asyncio.Event()
+        self.count = 0
+        request = RestClient.request
+
+        async def slow(rest: RestClient, operation: str, *given: object, **more: object) -> object:
+            if operation != routes.MEDECIN_CONVERSATIONS:
+                return await request(rest, operation, *given, **more)
+            self.count += 1
+            number = self.count
+            if number in unasked:
+                await self.go_on.wait()
+                await asyncio.Event().wait()
+            answer = await request(rest, operation, *given, **more)
+            self.answered.set()
+            if number in held:
+                await self.go_on.wait()
+            return answer
+
+        monkeypatch.setattr(RestClient, "request", slow)
+
+
+def tell_nobody(scene: Scene) -> None:
+    """A server that sends no notices."""
+    for event in ("conversation_updated", "notification"):
+        scene.server.faults.drop_events(event, count=None)
+
+
+async def test_an_older_answer_does_not_take_the_place_of_a_newer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Scene() as scene:
+        await scene.fill(1)
+        inbox = await scene.inbox(await scene.client())
+        tell_nobody(scene)
+        lists = SlowLists(monkeypatch, held={1})
+        refreshing = asyncio.create_task(inbox.refresh())
+        await lists.answered.wait()
+        await inbox.mark_all_as_read()
+        assert inbox.unread_count == 0
+        lists.go_on.set()
+        await refreshing
+        assert inbox.unread_count == 0
+
+
+async def test_an_older_read_that_fails_says_nothing_of_a_newer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Scene() as scene:
+        inbox = await scene.inbox(await scene.client(max_retries=0))
+        scene.server.faults.answer("conversations", 500)
+        request, go_on = RestClient.request, asyncio.Event()
+        calls: list[str] = []
+
+        async def slow(rest: RestClient, operation: str, *given: object, **more: object) -> object:
+            calls.append(operation)
+            is_first = len(calls) == 1
+            try:
+                return await request(rest, operation, *given, **more)
+            finally:
+                if is_first:
+                    await go_on.wait()
+
+        monkeypatch.setattr(RestClient, "request", slow)
+        failing = asyncio.create_task(inbox.refresh())
+        await scene.server.wait_until(lambda: any(each.status == 500 for each in scene.server.requests))
+        await inbox.refresh()
+        go_on.set()
+        with pytest.raises(ServerError):
+            await failing
+        assert inbox.error is None
+
+
+async def test_a_list_that_is_older_than_a_message_does_not_take_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Scene() as scene:
+        inbox = await scene.inbox(await scene.client())
+        tell_nobody(scene)
+        lists = SlowLists(monkeypatch, held={1}, unasked={2})
+        refreshing = asyncio.create_task(inbox.refresh())
+        await lists.answered.wait()
+        await scene.say("un")
+        await until(inbox, lambda: inbox.conversations[0].last_message is not None)
+        lists.go_on.set()
+        await refreshing
+        assert lists.count == 3
+        assert inbox.conversations[0].last_message.content == "un"
+        assert inbox.unread_count == 1
+
+
+async def test_what_this_client_marks_is_counted_though_the_server_tells_nobody() -> None:
+    async with Scene() as scene:
+        await scene.fill(3)
+        client = await scene.client()
+        inbox, session = await scene.inbox(client), await scene.session(client)
+        tell_nobody(scene)
+        await session.mark_as_read(session.messages[0])
+        await until(inbox, lambda: inbox.unread_count == 2)
+        await client.mark_message_as_read(session.messages[1].id)
+        await until(inbox, lambda: inbox.unread_count == 1)
+        await inbox.close()
+        assert not client._cache._watchers["lists"]
+
+
+async def test_marks_that_end_half_way_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Scene() as scene:
+        clock = ManualClock()
+        await scene.fill(12)
+        inbox = await scene.inbox(await scene.client(clock=clock, max_retries=0))
+        tell_nobody(scene)
+        request, marks = RestClient.request, [0]
+
+        async def fail_in_the_end(rest: RestClient, operation: str, *given: object, **more: object) -> object:
+            if operation == routes.MARK_READ:
+                marks[0] += 1
+                if marks[0] == 9:
+                    scene.server.faults.answer("mark_read", 403)
+            return await request(rest, operation, *given, **more)
+
+        monkeypatch.setattr(RestClient, "request", fail_in_the_end)
+        with pytest.raises(PermissionDenied):
+            await inbox.mark_all_as_read()
+        await until(inbox, lambda: 0 < inbox.unread_count < 12)
+
+
+async def test_a_list_that_comes_after_closing_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Scene() as scene:
+        client = await scene.client()
+        nameless = [{"participant_id": 5, "participant_type": "patient"}]
+        listed = {"id": scene.conversation, "titre": "x", "statut": "active", "participants": nameless}
+        async with client.inbox() as inbox:
+            body = {"status": "success", "data": {"conversations": [listed]}}
+            scene.server.faults.answer("conversations", 200, body=body, count=None)
+            lists = SlowLists(monkeypatch, held={1})
+            refreshing = asyncio.create_task(inbox.refresh())
+            await lists.answered.wait()
+        lists.go_on.set()
+        await refreshing
+        assert inbox._naming is None
+        assert [each.title for each in inbox.conversations] == ["Messages - Ordonnance 15"]
 
 
 # --- any sequence ----------------------------------------------------------------------------------------------------

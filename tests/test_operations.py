@@ -23,6 +23,7 @@ from messaging_client import (
     RateLimited,
     RequestTimeout,
     ServerError,
+    UnexpectedResponse,
     User,
     UserType,
     ValidationFailed,
@@ -111,6 +112,51 @@ async def test_creating_and_finding(scene: Scene, client: MessagingClient) -> No
     assert (new.title, new.context_type, new.context_id) == ("Messages - Examen 23", "examen", 23)
     assert new.id in [each.id for each in await client.get_medecin_conversations()]
     assert (await client.find_or_create_conversation("ordonnance", 15, 5)).id == scene.conversation
+
+
+@pytest.mark.parametrize("scene", ["first spelling"], indirect=True)
+async def test_one_that_another_client_creates_at_the_same_moment_is_found(
+    scene: Scene, client: MessagingClient
+) -> None:
+    scene.server.faults.answer("history", 404)
+    scene.server.faults.answer("create", 409)
+    assert (await client.find_or_create_conversation("ordonnance", 15, 5)).id == scene.conversation
+    # Its history may come later than the refusal; the list has it.
+    scene.server.faults.answer("history", 404, count=2)
+    scene.server.faults.answer("create", 409)
+    session = await client.open_conversation("ordonnance", 15, patient_id=5)
+    assert session.conversation_id == scene.conversation
+    scene.server.faults.answer("history", 404, count=2)
+    scene.server.faults.answer("create", 409)
+    with pytest.raises(Conflict):
+        await client.find_or_create_conversation("ordonnance", 15, 6)  # a conversation, but not with patient 6
+
+
+@pytest.mark.parametrize("scene", ["first spelling"], indirect=True)
+@pytest.mark.parametrize("said", ["in the messages", "beside them", "nowhere"])
+async def test_one_whose_history_is_messages_alone_is_not_created_again(
+    scene: Scene, client: MessagingClient, said: str
+) -> None:
+    message = dict(scene.server.messages(scene.conversation)[-1])
+    ids = {key: message.pop(key) for key in list(message) if "conversation" in key}
+    assert list(ids.values()) == [scene.conversation]
+    bodies: dict[str, Any] = {
+        "in the messages": {"messages": [message | ids]},
+        "beside them": {"messages": [], "conversation_id": scene.conversation},
+        "nowhere": {"messages": [message]},
+    }
+    scene.server.faults.answer("history", 200, body=bodies[said], count=None)
+    scene.server.faults.answer("create", 500, count=None)
+    found = await client.find_or_create_conversation("ordonnance", 15, 5)
+    assert (found.id, found.context_type, found.context_id) == (scene.conversation, "ordonnance", 15)
+    assert scene.requests("create") == 0
+    if said == "beside them":
+        scene.server.faults.answer("messages", 200, body={"messages": []})
+        found = await client.find_or_create_conversation("ordonnance", 15, 5)
+        assert (found.id, found.context_type, found.context_id) == (scene.conversation, "ordonnance", 15)
+    if said == "nowhere":
+        with pytest.raises(UnexpectedResponse):
+            await client.find_or_create_conversation("examen", 23, 5)
 
 
 async def test_sending_and_marking(scene: Scene, client: MessagingClient) -> None:
@@ -264,3 +310,46 @@ async def test_events_to_the_server(scene: Scene) -> None:
     assert [each.is_typing for each in got] == [True, False]
     reply = await patient.call("join_conversation", {"conversationId": 999})
     assert reply["status"] == "error"
+
+
+# --- a token that comes from a callable ------------------------------------------------------------------------------
+
+OF_THE_USER: dict[str, Callable[[MessagingClient], Awaitable[Any]]] = {
+    "list": lambda client: client.get_patient_conversations(),
+    "iterator": lambda client: anext(aiter(client.iter_conversations())),
+    "create": lambda client: client.create_conversation("Titre", [User(id=79, type=UserType.MEDECIN)]),
+    "create from context": lambda client: client.create_conversation_from_context("examen", 3, medecin_id=79),
+    "find": lambda client: client.find_or_create_conversation("examen", 4, medecin_id=79),
+    "open": lambda client: client.open_conversation("examen", 5, medecin_id=79),
+    "inbox": lambda client: client.inbox().create("Titre", 6),
+}
+
+
+@pytest.mark.parametrize("name", OF_THE_USER)
+async def test_what_needs_the_user_asks_the_token_callable(name: str) -> None:
+    async with Scene() as scene:
+        asked = 0
+
+        async def token() -> str:
+            nonlocal asked
+            asked += 1
+            return scene.server.token(*(DOCTOR if name == "inbox" else PATIENT))
+
+        client = MessagingClient(scene.server.url, token=token)
+        try:
+            assert await OF_THE_USER[name](client)
+            assert client.current_user.id == (79 if name == "inbox" else 5)
+            assert asked == 1
+        finally:
+            await client.aclose()
+
+
+async def test_a_token_callable_is_not_asked_for_what_is_refused_here() -> None:
+    def token() -> str:
+        raise AssertionError("asked")
+
+    client = MessagingClient("http://127.0.0.1:9", token=token)
+    for call in (client.get_patient_conversations(page=0), client.create_conversation("", [])):
+        with pytest.raises(ValidationFailed):
+            await call
+    await client.aclose()

@@ -140,3 +140,19 @@ async def test_closing_the_client_closes_its_sessions() -> None:
         assert [message async for message in stream] == []
         with pytest.raises(NotConnected, match="not live"):
             session.stream()
+
+
+async def test_what_is_asked_of_a_closed_session_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Scene() as scene:
+        client = await scene.client()
+        tasks = at_work()
+        nameless = {"id": scene.conversation, "titre": "x", "statut": "active"}
+        nameless["participants"] = [{"participant_id": 5, "participant_type": "patient"}] * 2
+        async with client.conversation(scene.conversation) as session:
+            pass
+        body = {"status": "success", "data": {"conversation": nameless, "messages": []}}
+        scene.server.faults.answer("messages", 200, body=body)
+        scene.server.faults.silence("user", count=None)
+        await session.refresh()
+        await session.set_typing(True)
+        assert [each for each in at_work() if each not in tasks] == []

@@ -186,6 +186,100 @@ async def test_a_page_read_before_a_mark_does_not_undo_it(monkeypatch: pytest.Mo
         assert session.messages[0].status is MessageStatus.READ
 
 
+def read_here(session: ConversationSession) -> list[bool]:
+    return [message.status is MessageStatus.READ for message in session.messages]
+
+
+async def read_by_the_patient(scene: Scene, places: range) -> None:
+    for message in [scene.server.messages(scene.conversation)[place] for place in places]:
+        await scene.server.mark_read(message["id_message"], PATIENT)
+
+
+async def test_what_the_other_reads_behind_the_newest_page_is_seen() -> None:
+    """Only the newest 50 come with every notice."""
+    async with Scene() as scene:
+        session = await scene.session(await scene.client())
+        for number in range(60):
+            await scene.say(f"m{number}", DOCTOR)
+        await until(session, lambda: len(session.messages) == 60)
+        await read_by_the_patient(scene, range(3))
+        await until(session, lambda: read_here(session) == [True] * 3 + [False] * 57)
+        for event in ("conversation_updated", "notification"):
+            scene.server.faults.drop_events(event, count=None)
+        await read_by_the_patient(scene, range(3, 60))
+        await session.refresh()
+        assert read_here(session) == [True] * 60
+
+
+async def test_older_pages_are_read_again_a_few_at_a_time_and_only_as_far_as_need_be() -> None:
+    clock = ManualClock()
+    async with Scene() as scene:
+        await scene.fill(30)
+        await scene.fill(370, DOCTOR)
+        client = await scene.client(clock=clock)
+        session = await scene.session(client)
+        while len(session.messages) < 350:
+            await session.load_older()
+        scene.server.faults.drop_events("conversation_updated", count=None)
+        await read_by_the_patient(scene, range(60, 400, 2))
+        before = scene.requests("messages")
+        await session.refresh()
+        assert scene.requests("messages") == before + 7
+        assert len(session.messages) == 350
+        assert sum(read_here(session)) == 170
+        scene.server.faults.clear()
+        before = scene.requests("messages")
+        await read_by_the_patient(scene, range(51, 52))
+        await scene.server.wait_until(lambda: scene.requests("messages") == before + 4)
+        assert not read_here(session)[1]
+        await while_time_passes(clock, until(session, lambda: read_here(session)[1]))
+        assert scene.requests("messages") <= before + 8
+        assert session.unread_count == 30
+
+
+async def test_a_page_at_the_edge_brings_nothing_that_was_not_asked_for() -> None:
+    async with Scene() as scene:
+        await scene.fill(40)
+        await scene.fill(50, DOCTOR)
+        session = await scene.session(await scene.client())
+        await session.send("et encore")
+        assert (len(session.messages), session.unread_count) == (51, 40)
+        await read_by_the_patient(scene, range(40, 42))
+        await session.refresh()
+        assert read_here(session) == [True] * 2 + [False] * 49
+        assert session.unread_count == 40 == await counted(scene, session)
+        assert await session.load_older() == 40
+        assert session.unread_count == 40
+
+
+async def test_a_load_that_fails_says_nothing_of_a_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Scene() as scene:
+        session = await scene.session(await scene.client(max_retries=0))
+        nobody = {"id": scene.conversation, "titre": "x", "statut": "active"}
+        body = {"status": "success", "data": {"conversation": nobody, "messages": []}}
+        scene.server.faults.answer("messages", 200, body=body, count=None)
+        scene.server.faults.answer("participants", 403)
+        request, refused, go_on = RestClient.request, asyncio.Event(), asyncio.Event()
+
+        async def slow(rest: RestClient, operation: str, *given: object, **more: object) -> object:
+            try:
+                return await request(rest, operation, *given, **more)
+            except PermissionDenied:
+                refused.set()
+                await go_on.wait()
+                raise
+
+        monkeypatch.setattr(RestClient, "request", slow)
+        session._client.invalidate_conversation(scene.conversation)
+        failing = asyncio.create_task(session.refresh())
+        await refused.wait()
+        await session.refresh()
+        go_on.set()
+        with pytest.raises(PermissionDenied):
+            await failing
+        assert session.error is None
+
+
 moves = st.lists(
     st.sampled_from(["patient says", "doctor says", "silently", "mark newest", "mark oldest", "mark all"])
     | st.sampled_from(["phone marks", "older", "refresh", "cut", "restart"]),

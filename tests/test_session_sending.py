@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from scenes import DOCTOR, PATIENT, Scene, contents, until
+from scenes import DOCTOR, LONG_AGO, PATIENT, Scene, contents, until
 
 from messaging_client import (
     ConversationSession,
@@ -97,6 +97,53 @@ async def test_a_page_read_while_a_message_is_on_its_way_does_not_double_or_hide
         await session.refresh()
         assert contents(session) == ["ok", "ok"]
         await until(session, lambda: shown(session) == [("ok", "sent"), ("ok", "sent")])
+
+
+@pytest.mark.parametrize("honours", [True, False])
+async def test_a_page_that_has_a_message_on_its_way_without_its_key_does_not_double_it(honours: bool) -> None:
+    """On a server that echoes no keys, its content tells, if it was stored since the send began."""
+    async with Scene(echo_client_message_id=False, idempotency=honours) as scene:
+        await scene.say("ok", DOCTOR)
+        session = await scene.session(await scene.client(server_idempotency=honours))
+        scene.server.faults.drop_events("new_message", count=None)
+        scene.server.faults.silence("send", after_storing=True)
+        pending = await session.send("ok", wait=False)
+        await scene.server.wait_until(lambda: len(scene.server.messages(scene.conversation)) == 2)
+        assert shown(session) == [("ok", "sent"), ("ok", "sending")]
+        for _ in range(2):
+            await session.refresh()
+            assert shown(session) == [("ok", "sent"), ("ok", "sent")]
+        assert pending.id not in [message.id for message in session.messages]
+        scene.server.faults.clear()
+        await until(session, lambda: not session._client.pending())
+        assert shown(session) == [("ok", "sent"), ("ok", "sent")]
+
+
+async def test_a_page_with_an_old_message_of_the_same_words_hides_none_on_its_way() -> None:
+    """An older page brings what was said before, by the same user and in the same words."""
+    async with Scene(echo_client_message_id=False, idempotency=False) as scene:
+        await scene.say("ok", DOCTOR, at=LONG_AGO)
+        await scene.fill(50)
+        session = await scene.session(await scene.client())
+        scene.server.faults.silence("send")
+        await session.send("ok", wait=False)
+        await scene.server.wait_until(lambda: scene.requests("send"))
+        assert await session.load_older() == 1
+        await session.refresh()
+        assert contents(session)[0] == "ok"
+        assert shown(session)[-1] == ("ok", "sending")
+
+
+async def test_what_another_device_says_in_the_same_words_hides_none_that_did_not_leave() -> None:
+    async with Scene(echo_client_message_id=False, idempotency=False) as scene:
+        session = await scene.session(await scene.client())
+        scene.server.faults.silence("send")
+        await session.send("devant", wait=False)
+        await session.send("ok", wait=False)  # waits behind the first
+        await scene.say("ok", DOCTOR)
+        await until(session, lambda: ("ok", "sent") in shown(session))
+        await session.refresh()
+        assert sorted(shown(session)) == [("devant", "sending"), ("ok", "sending"), ("ok", "sent")]
 
 
 async def test_a_refused_message_stays_and_is_retried() -> None:

@@ -192,6 +192,17 @@ async def test_no_word_that_it_is_there(
     assert "bonjour" not in str(failure.value)
 
 
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), "5", True, None])
+async def test_a_time_out_that_cannot_work_is_refused_before_anything_is_sent(
+    peer: Peer, client: MessagingClient, timeout: Any
+) -> None:
+    peer.answer = acknowledged
+    with pytest.raises(ValidationFailed, match="timeout must be"):
+        await client.send_message_via_websocket(15, "bonjour", timeout=timeout)
+    await client.send_message_via_websocket(15, "au revoir", timeout=5)
+    assert [each["content"] for each in peer.came] == ["au revoir"]
+
+
 async def test_it_may_be_given_up(peer: Peer, client: MessagingClient) -> None:
     sending = asyncio.ensure_future(client.send_message_via_websocket(15, "bonjour"))
     await peer.arrived.wait()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from dispatching import until
-from scenes import DOCTOR, PATIENT, Scene
+from scenes import DOCTOR, PATIENT, TIMEOUT, Scene
 
 from messaging_client import (
     ConnectionChange,
@@ -181,6 +181,30 @@ async def test_an_event_of_the_protocol_by_its_name(client: MessagingClient, sce
     await end
     await until(lambda: len(raw) == 2)
     assert raw == [payload, payload]
+
+
+@pytest.mark.parametrize("is_valid", [True, False])
+async def test_an_event_of_the_protocol_comes_once_whoever_asked_for_it_by_name(
+    client: MessagingClient, scene: Scene, is_valid: bool
+) -> None:
+    raw: list[Any] = []
+    for name in ("new_message", "user_typing", "alarme"):
+        client.on(name, raw.append)
+    message = {"id": 50, "conversation_id": scene.conversation, "content": "x" if is_valid else None}
+    typing = {"conversationId": scene.conversation, "userId": 5, "isTyping": True}
+    found: list[Any] = []
+    async with client.events(Message, InvalidPayload, TypingEvent, CustomEvent) as stream, asyncio.timeout(TIMEOUT):
+        await scene.server.emit("new_message", message)
+        await scene.server.emit("user_typing", typing)
+        await scene.server.emit("alarme", 1)
+        await scene.server.emit("fin")
+        while len(found) < 4 or CustomEvent(name="fin") not in found:
+            found.append(await anext(stream))
+    kinds = sorted(type(each).__name__ for each in found)
+    assert kinds == sorted(["Message" if is_valid else "InvalidPayload", "TypingEvent", "CustomEvent", "CustomEvent"])
+    assert CustomEvent(name="alarme", args=(1,)) in found
+    await until(lambda: len(raw) == 3)
+    assert raw == [message, typing, 1]
 
 
 CALLS: dict[str, Callable[[MessagingClient, Scene], Any]] = {

@@ -17,9 +17,6 @@ from messaging_client import client
 
 PACKAGE = "messaging_client.sync"
 
-INTERNAL = {"hold_room", "release_room"}
-"""Methods without an underscore that the parts of the client use among themselves."""
-
 FACES = {
     "MessagingClient": "client",
     "ConversationSession": "session",
@@ -55,7 +52,7 @@ class Member:
 def members_of(cls: type) -> dict[type, list[Member]]:
     """Give the public members of a class, by the class that defines them, as they follow in the source."""
     found: dict[type, list[Member]] = defaultdict(list)
-    seen = set(INTERNAL)
+    seen: set[str] = set()
     for owner in cls.__mro__:
         if not owner.__module__.startswith("messaging_client"):
             continue

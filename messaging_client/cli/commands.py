@@ -37,7 +37,7 @@ def serve(
         Path | None, typer.Option(help="File with the key that tokens are signed with, 32 bytes or more.")
     ] = None,
 ) -> None:
-    """Run the embedded server, for development and tests only, until Ctrl-C."""
+    """Run the embedded server, for development and tests only, until Ctrl-C; prints tokens to try it with."""
     from messaging_client.cli.serve import run_server
 
     raise typer.Exit(run_server(host=host, port=port, database=database, secret_file=secret_file))

@@ -10,6 +10,12 @@ from messaging_client.errors import ConfigurationError
 from messaging_client.testing import MessagingServer
 from messaging_client.testing.serving import serve
 
+USERS = (("patient", 5), ("medecin", 79))
+"""Whose tokens are printed at the start."""
+
+DAY = 24 * 3600
+TOKEN_LIFE = 7 * DAY
+
 
 def run_server(*, host: str, port: int, database: str, secret_file: Path | None) -> int:
     """Run the embedded server until SIGINT or SIGTERM.
@@ -27,6 +33,12 @@ def run_server(*, host: str, port: int, database: str, secret_file: Path | None)
 
 
 def _say_ready(server: MessagingServer) -> None:
-    # One line that a script can wait for.
-    sys.stdout.write(f"listening on {server.url} (for development and tests only)\n")
+    # One line that a script can wait for. The tokens are printed on purpose, and nowhere logged: this server is for
+    # development only, and without them nobody could use it, for its key is its own.
+    lines = [f"listening on {server.url} (for development and tests only)"]
+    for user_type, user_id in USERS:
+        token = server.token(user_type, user_id, expires_in=TOKEN_LIFE)
+        lines += ["", f"# To be {user_type} {user_id} in another terminal, for {TOKEN_LIFE // DAY} days:"]
+        lines.append(f"export MESSAGING_URL={server.url} MESSAGING_TOKEN={token}")
+    sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()

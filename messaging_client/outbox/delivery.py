@@ -4,101 +4,59 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from enum import Enum, auto
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from random import Random
-from typing import Protocol
 
 from messaging_client.clock import Clock
-from messaging_client.errors import (
-    MessagingError,
-    RateLimited,
-    SendUncertain,
-    ServerError,
-    TransportError,
-    UnexpectedResponse,
-)
+from messaging_client.errors import ConnectionLost, MessagingError, RateLimited, ServerError
 from messaging_client.models import Id, Message
-from messaging_client.outbox.gate import Gate
+from messaging_client.outbox.claims import Claims
+from messaging_client.outbox.exchange import Exchange
+from messaging_client.outbox.fates import Fate, fate_of
+from messaging_client.outbox.gate import Gate, Passage
 from messaging_client.outbox.keeper import Keeper
-from messaging_client.outbox.outgoing import Mark, Outgoing
+from messaging_client.outbox.marks import Mark
+from messaging_client.outbox.outgoing import Outgoing
+from messaging_client.outbox.settling import Found, Settler, uncertain
 from messaging_client.transport.retry import Backoff
 
 _log = logging.getLogger("messaging_client.outbox")
 
-AT_A_TIME = 8
-"""Requests under way at a time, over all conversations."""
+MOST_ODD = 5
+"""Answers in a row that are not understood until a server is taken to be none that is."""
 
-READS_APART = 2.0
-"""Seconds between the two reads that prove that a message is not there."""
-
-MOST_FAILURES = 5
-"""Answers in a row that say nothing useful (500, or not understood) until a message no longer holds up the others."""
-
-CLAIMS = 10_000
-"""Confirmed messages that are remembered, so that none is taken for another one with the same text."""
+MARK_LASTS = 1.0
+"""Seconds for which what was newest is taken to be so still, so that a burst is not slowed down; after that it is read
+again before a send."""
 
 
-class Exchange(Protocol):
-    """What the outbox needs of the rest of the client."""
+@dataclass
+class _Tries:
+    """What became of the requests for one message.
 
-    async def send(self, outgoing: Outgoing) -> Message:
-        """Send a message once, and give it as the server stored it."""
-        ...
+    Attributes:
+        has_left: one of them may have reached the server, at any time: what was newest before it stays the mark.
+        unknown: how many ended without saying what became of it.
+        odd: how many in a row were answered by something that is not understood.
+        unread: how often the server failed to show what is newest.
+        must_wait: the next one waits.
+    """
 
-    async def read_after(self, conversation_id: Id, mark: Mark) -> Sequence[Message]:
-        """Read everything after a mark, completely; what is before it does no harm."""
-        ...
-
-    async def newest(self, conversation_id: Id) -> Sequence[Message]:
-        """Read the newest messages."""
-        ...
-
-    def newest_known(self, conversation_id: Id) -> Mark | None:
-        """The newest messages known by other ways, or None."""
-        ...
-
-    def confirmed(self, message: Message) -> None:
-        """Take a message that the server has stored."""
-        ...
-
-    async def relay(self, message: Message) -> None:
-        """Tell others of it, for servers that do not; never raises an error of ours."""
-        ...
+    has_left: bool
+    unknown: int = 0
+    odd: int = 0
+    unread: int = 0
+    must_wait: bool = False
 
 
-class Fate(Enum):
-    """What an error says of the message that was to be stored."""
+class _NotSent(Exception):
+    """Nothing was sent: what is newest could not be read, or (without an error) the gate closed meanwhile."""
 
-    AWAY = auto()
-    """It never left, for the server was not there."""
-    ASKED_TO_WAIT = auto()
-    """It was not stored: too much is going on there."""
-    UNKNOWN = auto()
-    """It may have been stored; no answer came, or none that says."""
-    BROKEN = auto()
-    """It may have been stored; the server answered, and failed."""
-    REFUSED = auto()
-    """It was not stored, and never will be as it is."""
-
-
-_WAITS = frozenset({503})
-_NEVER_STORES = frozenset({501, 505, 511})
-_GATEWAYS = frozenset({502, 504, 520, 521, 522, 523, 524})
-
-
-def fate_of(error: MessagingError) -> Fate:
-    """Tell what an error of a send means."""
-    if isinstance(error, TransportError):
-        return Fate.UNKNOWN if error.may_have_left else Fate.AWAY
-    if isinstance(error, RateLimited) or (isinstance(error, ServerError) and error.status in _WAITS):
-        return Fate.ASKED_TO_WAIT
-    if isinstance(error, ServerError) and error.status not in _NEVER_STORES:
-        return Fate.UNKNOWN if error.status in _GATEWAYS else Fate.BROKEN
-    if isinstance(error, UnexpectedResponse) and (error.status or 0) < 300:
-        return Fate.BROKEN
-    return Fate.REFUSED
+    def __init__(self, error: MessagingError | None = None) -> None:
+        super().__init__()
+        self.error = error
 
 
 class Delivery:
@@ -123,15 +81,20 @@ class Delivery:
         is_idempotent: bool,
     ) -> None:
         self.gate = Gate(clock, chance, backoff)
+        self.claims = Claims()
         self._exchange = exchange
         self._clock = clock
         self._random = chance
         self._keeper = keeper
         self._backoff = backoff
         self._is_idempotent = is_idempotent
-        self._places = asyncio.Semaphore(AT_A_TIME)
-        self._marks: dict[Id, Mark] = {}
-        self._claimed: OrderedDict[tuple[Id, Id], None] = OrderedDict()
+        self._marks: dict[Id, tuple[Mark, float]] = {}  # with the moment from which on others may have come
+        self._settler = Settler(
+            lambda conversation_id, mark: self._read(lambda: exchange.read_after(conversation_id, mark)),
+            lambda conversation_id: self._read(lambda: exchange.newest(conversation_id)),
+            self.claims,
+            clock,
+        )
 
     async def deliver(self, outgoing: Outgoing) -> Message:
         """Send a message until the server has it.
@@ -140,143 +103,173 @@ class Delivery:
             SendUncertain: it may have been stored, and that cannot be found out.
             MessagingError: it was refused, and is not stored.
         """
-        unknown = broken = 0
-        last: MessagingError | None = None
-        has_left = outgoing.may_have_left
+        tries = _Tries(has_left=outgoing.may_have_left)
         while True:
             if outgoing.may_have_left and not self._is_idempotent:
-                found = await self._look_for(outgoing)
+                found = await self._settler.find(outgoing)
                 if found is not None:
-                    return self._claim(outgoing, found)
+                    return self._claim(outgoing, found, float("-inf"))
                 outgoing.may_have_left = False
-            if last is not None and broken >= MOST_FAILURES:
-                raise _end(outgoing, last)
-            if unknown > 1 or (unknown and self._is_idempotent):
-                await self._clock.sleep(self._backoff.delay(unknown - 1, self._random))
-            if not has_left and not self._is_idempotent:
-                outgoing.mark = await self._newest(outgoing.conversation_id) or outgoing.mark
-            passed = await self.gate.passage()
+            await self._wait(tries)
             could_have_left = outgoing.may_have_left
-            try:
-                return self._claim(outgoing, await self._send(outgoing))
-            except MessagingError as error:
-                last = error
-            fate = fate_of(last)
-            _log.info("message %s not confirmed: %s", outgoing.client_message_id, type(last).__name__)
-            if fate in (Fate.UNKNOWN, Fate.BROKEN):
-                has_left = True
-                unknown += 1
-                broken = broken + 1 if fate is Fate.BROKEN else 0
-                continue
-            outgoing.may_have_left = could_have_left
-            if fate is Fate.REFUSED:
-                raise _end(outgoing, last)
-            await self._keeper.note(outgoing)
-            # Others may send there until the server is back.
-            self._marks.pop(outgoing.conversation_id, None)
-            self._hold_back(last, passed)
+            async with self.gate.place() as passage:
+                try:
+                    return await self._try(outgoing, tries, passage)
+                except _NotSent as before:
+                    if before.error is not None:
+                        self._hold_back(before.error, passage)
+                    continue
+                except MessagingError as failure:
+                    error = failure
+            await self._failed(outgoing, tries, passage, error, could_have_left)
 
-    async def _send(self, outgoing: Outgoing) -> Message:
+    async def _wait(self, tries: _Tries) -> None:
+        """Wait before asking again; who reads back has waited between the reads the first time."""
+        pause = tries.must_wait and (tries.unknown > 1 or self._is_idempotent)
+        tries.must_wait = False
+        if pause:
+            await self._clock.sleep(self._backoff.delay(tries.unknown - 1, self._random))
+
+    async def _try(self, outgoing: Outgoing, tries: _Tries, passage: Passage) -> Message:
         """Send it once, after what a crash would make us forget has been written down."""
-        async with self._places:
-            outgoing.attempts += 1
-            outgoing.may_have_left = True
-            await self._keeper.mark(outgoing, durable=not self._is_idempotent)
-            return await self._exchange.send(outgoing)
+        if not tries.has_left and not self._is_idempotent:
+            await self._renew_mark(outgoing, tries)
+            if not self.gate.is_open:
+                raise _NotSent
+        outgoing.attempts += 1
+        with outgoing.leaving():
+            await self._write_down(outgoing)
+            with _cancelled_by_its_owner_only(lambda: outgoing.is_under_way):
+                message = await self._exchange.send(outgoing)
+        return self._claim(outgoing, message, passage.moment)
 
-    def _hold_back(self, error: MessagingError, passed: float) -> None:
+    async def _write_down(self, outgoing: Outgoing) -> None:
+        """Mark that it is about to leave; while the file takes nothing, it waits."""
+        failures = 0
+        while True:
+            try:
+                await self._keeper.mark(outgoing, durable=not self._is_idempotent)
+            except MessagingError as error:
+                _log.warning("message %s waits for the store: %s", outgoing.client_message_id, error)
+            else:
+                return
+            await self._clock.sleep(self._backoff.delay(failures, self._random))
+            failures += 1
+
+    async def _failed(
+        self, outgoing: Outgoing, tries: _Tries, passage: Passage, error: MessagingError, could_have_left: bool
+    ) -> None:
+        """Decide what an error means for a message; on return it is to be tried again.
+
+        Raises:
+            MessagingError: it is not.
+        """
+        fate = fate_of(error, is_repeated=could_have_left and self._is_idempotent)
+        _log.info("message %s not confirmed: %s", outgoing.client_message_id, type(error).__name__)
+        tries.odd = tries.odd + 1 if fate is Fate.ODD else 0
+        if fate in (Fate.UNKNOWN, Fate.ODD):
+            tries.has_left = tries.must_wait = True
+            tries.unknown += 1
+            if tries.odd >= MOST_ODD:
+                raise uncertain(error)
+            return
+        outgoing.may_have_left = could_have_left
+        if fate is Fate.REFUSED:
+            raise _end(outgoing, error)
+        if fate is Fate.UNAUTHENTICATED:
+            if self.gate.hold(passage):
+                raise _end(outgoing, error)
+        else:
+            self._hold_back(error, passage)
+        # Others may send there until the server is back.
+        self._marks.pop(outgoing.conversation_id, None)
+        await self._keeper.note(outgoing)
+
+    def _hold_back(self, error: MessagingError, passage: Passage) -> None:
         asked = error.retry_after if isinstance(error, RateLimited | ServerError) else None
         if asked is None:
-            self.gate.failed(passed)
+            self.gate.failed(passage)
         else:
             self.gate.ask(asked)
 
-    async def _newest(self, conversation_id: Id) -> Mark | None:
-        """Give the newest messages that are known, read once if none are; None where they cannot be read."""
-        mark, known = self._marks.get(conversation_id), self._exchange.newest_known(conversation_id)
-        if mark is not None:
-            return mark.later(known)
+    # --- what was newest before a send -------------------------------------------------------------------------------
+
+    async def _renew_mark(self, outgoing: Outgoing, tries: _Tries) -> None:
+        """Note what is newest, which is read where nothing keeps it known.
+
+        Where messages carry keys an old mark does: what others send meanwhile is never taken for this one.
+
+        Raises:
+            _NotSent: the server is not there.
+        """
+        conversation_id, now = outgoing.conversation_id, self._clock.monotonic()
+        mark, moment = self._marks.get(conversation_id, (None, float("-inf")))
+        known = self._exchange.newest_known(conversation_id)
         if known is not None:
-            return known
+            mark = known.mark.later(mark)
+        is_current = now - moment <= MARK_LASTS or (known is not None and known.is_current)
+        if mark is None or not (is_current or self._settler.carries_keys):
+            mark = await self._read_mark(conversation_id, tries, mark)
+        outgoing.mark = mark
+
+    async def _read_mark(self, conversation_id: Id, tries: _Tries, before: Mark | None) -> Mark | None:
+        """Read what is newest; None where the server will not show it."""
+        now = self._clock.monotonic()
         try:
-            mark = Mark.of(await self._read(lambda: self._exchange.newest(conversation_id)))
+            with _cancelled_by_its_owner_only(lambda: False):
+                found = await self._exchange.newest(conversation_id)
         except MessagingError as error:
+            is_failing = isinstance(error, ServerError) and fate_of(error) is Fate.UNKNOWN
+            tries.unread += is_failing
+            if fate_of(error) in (Fate.AWAY, Fate.ASKED_TO_WAIT, Fate.UNKNOWN) and tries.unread < MOST_ODD:
+                raise _NotSent(error) from error
             _log.info("newest messages of %s not read: %s", conversation_id, type(error).__name__)
             return None
-        self._marks[conversation_id] = mark
+        self._settler.learn(conversation_id, found)
+        mark = found.mark().later(before)
+        self._marks[conversation_id] = mark, now
         return mark
+
+    def learn_stored(self, conversation_id: Id, message_id: Id) -> None:
+        """A message of this user was stored by another way than this."""
+        mark, moment = self._marks.get(conversation_id, (None, float("-inf")))
+        self._marks[conversation_id] = Mark(ids=frozenset({message_id})).later(mark), moment
+        self.claims.add(conversation_id, message_id, None)
+
+    def _claim(self, outgoing: Outgoing, message: Message, moment: float) -> Message:
+        """Take a message as the one sent; from `moment` on, others may have sent."""
+        conversation_id = outgoing.conversation_id
+        self.gate.succeeded()
+        time = None if message.timestamp_is_receipt else message.timestamp
+        self.claims.add(conversation_id, message.id, outgoing.client_message_id, time)
+        mark, _ = self._marks.get(conversation_id, (None, float("-inf")))
+        self._marks[conversation_id] = Mark.of([message]).later(mark), moment
+        return message
 
     # --- where an answer is missing ----------------------------------------------------------------------------------
 
-    async def _look_for(self, outgoing: Outgoing) -> Message | None:
-        """Find out whether a message was stored; None when two complete reads say that it was not.
-
-        Raises:
-            SendUncertain: the conversation cannot be read, or reading it would not tell.
-        """
-        mark = outgoing.mark or Mark()
-        for number in (1, 2):
-            try:
-                messages = await self._read(lambda: self._exchange.read_after(outgoing.conversation_id, mark))
-            except MessagingError as error:
-                raise uncertain(error) from error
-            found = self._match(outgoing, messages)
-            if found is not None:
-                return found
-            if outgoing.mark is None:
-                raise uncertain(None)
-            if number == 1:
-                await self._clock.sleep(READS_APART)
-        return None
-
-    async def _read(self, read: Callable[[], Awaitable[Sequence[Message]]]) -> Sequence[Message]:
-        """Read until there is an answer.
+    async def _read(self, read: Callable[[], Awaitable[Found]]) -> Found:
+        """Read until there is an answer, however long that takes.
 
         Raises:
             MessagingError: reading again would be in vain.
         """
-        broken = 0
+        odd = 0
         while True:
-            passed = await self.gate.passage()
-            try:
-                async with self._places:
-                    messages = await read()
-            except (TransportError, RateLimited, ServerError) as error:
-                broken = broken + 1 if fate_of(error) is Fate.BROKEN else 0
-                if broken >= MOST_FAILURES:
-                    raise
-                self._hold_back(error, passed)
-            else:
-                return messages
-
-    def _match(self, outgoing: Outgoing, messages: Iterable[Message]) -> Message | None:
-        """Give the message by its key, else the first one that says the same and is nobody else's."""
-        known = tuple(messages)
-        for message in known:
-            if message.client_message_id == outgoing.client_message_id:
-                return message
-        mark, mine = outgoing.mark, outgoing.pending
-        if mark is None:
-            return None
-        for message in known:
-            if (
-                message.client_message_id is None
-                and (message.sender.type, message.sender.id) == (mine.sender.type, mine.sender.id)
-                and message.content.strip() == mine.content.strip()
-                and mark.precedes(message)
-                and (outgoing.conversation_id, message.id) not in self._claimed
-            ):
-                return message
-        return None
-
-    def _claim(self, outgoing: Outgoing, message: Message) -> Message:
-        conversation_id = outgoing.conversation_id
-        self.gate.succeeded()
-        self._claimed[conversation_id, message.id] = None
-        if len(self._claimed) > CLAIMS:
-            self._claimed.popitem(last=False)
-        self._marks[conversation_id] = Mark.of([message]).later(self._marks.get(conversation_id))
-        return message
+            async with self.gate.place() as passage:
+                try:
+                    with _cancelled_by_its_owner_only(lambda: False):
+                        return await read()
+                except MessagingError as failure:
+                    error = failure
+            fate = fate_of(error)
+            odd = odd + 1 if fate is Fate.ODD else 0
+            if fate is Fate.REFUSED or odd >= MOST_ODD:
+                raise error
+            if fate is not Fate.UNAUTHENTICATED:
+                self._hold_back(error, passage)
+            elif self.gate.hold(passage):
+                raise error
 
 
 def _end(outgoing: Outgoing, error: MessagingError) -> MessagingError:
@@ -284,10 +277,15 @@ def _end(outgoing: Outgoing, error: MessagingError) -> MessagingError:
     return uncertain(error) if outgoing.may_have_left else error
 
 
-def uncertain(cause: MessagingError | None) -> SendUncertain:
-    """Make the error for a message that may have been stored."""
-    error = SendUncertain(
-        "Whether the message was stored could not be found out. Read the conversation, then retry or discard it."
-    )
-    error.__cause__ = cause
-    return error
+@contextmanager
+def _cancelled_by_its_owner_only(may_have_left: Callable[[], bool]) -> Iterator[None]:
+    """Turn a cancellation that came out of something awaited into a failure: nobody has asked this task to stop."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+    else:
+        return
+    raise ConnectionLost("The request was cancelled from within.", may_have_left=may_have_left())

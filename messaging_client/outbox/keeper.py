@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from messaging_client.errors import MessagingError, SendUncertain, StoreError
-from messaging_client.models import User
+from messaging_client.models import Id, User
 from messaging_client.outbox.outgoing import Outgoing
 from messaging_client.store import SendState, Store, StoredSend
 
@@ -71,12 +71,30 @@ class Keeper:
             except StoreError as error:
                 _log.warning("message %s: where it stands is not stored: %s", outgoing.client_message_id, error)
 
-    async def note_confirmed(self, outgoing: Outgoing) -> None:
-        """Forget it; if that fails, it is found on the server after a restart."""
+    async def note_confirmed(self, outgoing: Outgoing, message_id: Id) -> None:
+        """Forget it, but not its id; if that fails, it is found on the server after a restart."""
+        if self._store is None or not outgoing.is_kept:
+            return
         try:
-            await self.forget(outgoing)
+            await self._store.confirm_send(outgoing.client_message_id, outgoing.conversation_id, message_id)
         except StoreError as error:
             _log.warning("message %s is confirmed but still stored: %s", outgoing.client_message_id, error)
+
+    async def note_stored(self, conversation_id: Id, message_id: Id) -> None:
+        """Write down the id of a message that was sent by another way."""
+        if self._store is not None:
+            try:
+                await self._store.add_claim(conversation_id, message_id)
+            except StoreError as error:
+                _log.warning("message %s of conversation %s is not noted: %s", message_id, conversation_id, error)
+
+    async def claims(self) -> list[tuple[Id, Id]]:
+        """Give the ids, with their conversations, of messages that none of those left must be taken for.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return [] if self._store is None else await self._store.claims()
 
     async def forget(self, outgoing: Outgoing) -> None:
         """Forget it.

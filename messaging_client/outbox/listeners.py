@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from messaging_client.models import Id
 from messaging_client.outbox.outgoing import Outgoing
+
+_log = logging.getLogger("messaging_client.outbox")
 
 Listener = Callable[[Outgoing], None]
 
@@ -29,6 +32,9 @@ class Listeners:
         return stop
 
     def tell(self, outgoing: Outgoing) -> None:
-        """A message has changed."""
+        """A message has changed; what a listener does with that stops no message."""
         for listener in tuple(self._by_conversation.get(outgoing.conversation_id, ())):
-            listener(outgoing)
+            try:
+                listener(outgoing)
+            except Exception as error:  # noqa: BLE001 - reported, and the others are told
+                _log.error("a listener to message %s: %s", outgoing.client_message_id, type(error).__name__)

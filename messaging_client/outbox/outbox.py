@@ -7,39 +7,23 @@ What was refused or is uncertain stays here, until it is retried or discarded.
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 from typing import Any
 
+from messaging_client.arguments import checked_message
 from messaging_client.clock import Clock, end_task, finished_within
-from messaging_client.errors import (
-    ConnectionLost,
-    MessagingError,
-    NotConnected,
-    OutboxFull,
-    RequestTimeout,
-    SendUncertain,
-    ValidationFailed,
-)
+from messaging_client.errors import MessagingError, NotConnected, OutboxFull, ValidationFailed
 from messaging_client.models import Id, Message, MessageStatus, MessageType, User
-from messaging_client.outbox.delivery import Delivery, Exchange, uncertain
+from messaging_client.outbox.delivery import Delivery
+from messaging_client.outbox.exchange import Exchange
 from messaging_client.outbox.keeper import Keeper
 from messaging_client.outbox.listeners import Listener, Listeners
 from messaging_client.outbox.outgoing import Outgoing, fail
+from messaging_client.outbox.queues import Queues, part_with
+from messaging_client.outbox.relays import Relays
 from messaging_client.transport.retry import Backoff
-
-_log = logging.getLogger("messaging_client.outbox")
-
-
-@dataclass
-class _Queue:
-    waiting: deque[Outgoing] = field(default_factory=deque)
-    worker: asyncio.Task[None] | None = None
-    delivery: asyncio.Task[Message] | None = None
 
 
 class Outbox:
@@ -65,14 +49,14 @@ class Outbox:
         is_idempotent: bool,
         backoff: Backoff,
     ) -> None:
-        self._exchange = exchange
         self._clock = clock
         self._keeper = keeper
         self._limit = limit
         self._delivery = Delivery(exchange, clock, chance, keeper=keeper, backoff=backoff, is_idempotent=is_idempotent)
-        self._queues: dict[Id, _Queue] = {}
         self._unsettled: dict[str, Outgoing] = {}
         self._listeners = Listeners()
+        self._relays = Relays(exchange.relay)
+        self._queues = Queues(self._delivery, keeper, confirmed=exchange.confirmed, ended=self._ended)
         self._keeping: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.Task[None]] = set()
         self._starting: asyncio.Task[None] | None = None
@@ -99,14 +83,19 @@ class Outbox:
             raise
 
     def wake(self) -> None:
-        """The server is there: what waited for it waits no longer."""
+        """The server is there, and takes the token: what waited for it waits no longer."""
         self._delivery.gate.wake()
+        self._relays.wake()
+
+    def token_changed(self) -> None:
+        """There is another token: what a refused one held back waits no longer."""
+        self._delivery.gate.release()
 
     async def drain(self, seconds: float) -> bool:
-        """Wait until nothing is being sent, at most that long; gives whether that is so."""
+        """Wait until nothing is being sent or relayed, at most that long; gives whether that is so."""
         ends = self._clock.monotonic() + seconds
-        while workers := {queue.worker for queue in self._queues.values() if queue.worker is not None}:
-            ended = asyncio.ensure_future(asyncio.wait(workers))
+        while working := {*self._queues.workers, *filter(None, [self._relays.worker])}:
+            ended = asyncio.ensure_future(asyncio.wait(working))
             try:
                 if not await finished_within(self._clock, ended, ends - self._clock.monotonic()):
                     return False
@@ -125,13 +114,31 @@ class Outbox:
         # What is being written shall be, so that what is told of it here stays true.
         while keeping := {task for task in (*self._keeping, self._starting) if task is not None and not task.done()}:
             await asyncio.wait(keeping)
-        for queue in tuple(self._queues.values()):
-            await end_task(queue.delivery)
-        if workers := {queue.worker for queue in self._queues.values() if queue.worker is not None}:
-            await asyncio.wait(workers)
+        await self._queues.aclose()
+        await self._relays.aclose()
         for outgoing in tuple(self._unsettled.values()):
-            self._part_with(outgoing)
+            if not outgoing.done.done():
+                if outgoing.is_kept and outgoing.attempts:
+                    await self._keeper.note(outgoing)  # whether it may have left is known better than before it did
+                part_with(outgoing)
+                self._listeners.tell(outgoing)
         return tuple(each.pending for each in self._unsettled.values())
+
+    # --- what was sent by another way --------------------------------------------------------------------------------
+
+    def expect(self, key: str, conversation_id: Id, content: str) -> None:
+        """A message goes another way, under this key: as long as there is no word, it may be there under any id."""
+        self._delivery.claims.expect(key, conversation_id, content)
+
+    def expect_no_more(self, key: str) -> None:
+        """It is certain that it is not there."""
+        self._delivery.claims.expect_no_more(key)
+
+    async def learn_stored(self, key: str, conversation_id: Id, message_id: Id) -> None:
+        """It is there, under this id: none of the messages here is taken for it."""
+        self._delivery.learn_stored(conversation_id, message_id)
+        self._delivery.claims.expect_no_more(key)
+        await self._keeper.note_stored(conversation_id, message_id)
 
     # --- what is here ------------------------------------------------------------------------------------------------
 
@@ -180,6 +187,7 @@ class Outbox:
             conversation_id, content, kind, user, now=self._clock.now(), after=after, deadline=deadline, timeout=timeout
         )
         self._unsettled[outgoing.client_message_id] = outgoing
+        self._delivery.gate.release()
         self._enqueue(outgoing)
         if deadline is not None:
             self._start(self._expire(outgoing, deadline), self._timers)
@@ -230,7 +238,8 @@ class Outbox:
         self.make_room(0)
         loop = asyncio.get_running_loop()
         outgoing.accepted, outgoing.done = loop.create_future(), loop.create_future()
-        outgoing.expires_at = None
+        outgoing.expires_at = outgoing.given_up_after = None
+        self._delivery.gate.release()
         status, error = outgoing.pending.status, outgoing.error
         outgoing.become(MessageStatus.SENDING)
         self._enqueue(outgoing, undo=lambda: outgoing.become(status, error))
@@ -244,40 +253,41 @@ class Outbox:
             StoreError: the store could not forget it; it stays.
         """
         outgoing = self._settled(message)
-        await self._keeper.forget(outgoing)
+        outgoing.is_being_discarded = True
+        try:
+            await self._keeper.forget(outgoing)
+        finally:
+            outgoing.is_being_discarded = False
         self._unsettled.pop(outgoing.client_message_id, None)
         self._listeners.tell(outgoing)
 
     def _settled(self, message: Message) -> Outgoing:
-        outgoing = self._unsettled.get(message.client_message_id or "")
+        outgoing = self._unsettled.get(checked_message("send", message).client_message_id or "")
         if outgoing is None:
             raise ValidationFailed("The message is not among those unsent; see pending().", operation="send")
         if not outgoing.done.done() or outgoing.pending.status is MessageStatus.SENDING:
             raise ValidationFailed("The message is being sent; wait for its end.", operation="send")
+        if outgoing.is_being_discarded:
+            raise ValidationFailed("The message is being discarded.", operation="send")
         return outgoing
 
     # --- into the queues ---------------------------------------------------------------------------------------------
 
     def _enqueue(self, outgoing: Outgoing, undo: Callable[[], None] | None = None) -> None:
         """Give a message its place now; it is sent once it is kept."""
-        self._put(outgoing)
+        self._queues.put(outgoing)
         if self._keeper.is_needed:
             self._start(self._keep(outgoing, undo), self._keeping)
         else:
             outgoing.accepted.set_result(None)
         self._listeners.tell(outgoing)
 
-    def _put(self, outgoing: Outgoing) -> None:
-        queue = self._queues.setdefault(outgoing.conversation_id, _Queue())
-        queue.waiting.append(outgoing)
-        if queue.worker is None:
-            queue.worker = asyncio.get_running_loop().create_task(self._work(outgoing.conversation_id, queue))
-
     async def _keep(self, outgoing: Outgoing, undo: Callable[[], None] | None) -> None:
         try:
             await self.start()
             await self._keeper.keep(outgoing)
-        except MessagingError as error:
+        except Exception as failure:  # noqa: BLE001 - whatever it is, nobody may wait for ever
+            error = failure if isinstance(failure, MessagingError) else MessagingError("The message could not be kept.")
             if undo is None:
                 self._unsettled.pop(outgoing.client_message_id, None)
             else:
@@ -290,109 +300,40 @@ class Outbox:
 
     async def _take_up(self) -> None:
         restored = await self._keeper.take_up()
+        self._delivery.claims.restore(await self._keeper.claims())
         self._unsettled = {each.client_message_id: each for each in restored} | self._unsettled
+        now = self._clock.now()
         for outgoing in reversed([each for each in restored if each.error is None]):
-            self._put(outgoing)
-            self._queues[outgoing.conversation_id].waiting.rotate(1)  # before what was handed in meanwhile
-            if outgoing.expires_at is not None:
-                left = (outgoing.expires_at - self._clock.now()).total_seconds()
-                self._start(self._expire(outgoing, max(0.0, left)), self._timers)
+            left = None if outgoing.expires_at is None else (outgoing.expires_at - now).total_seconds()
+            if left is not None and left <= 0:
+                self._start(self._queues.end_given_up(outgoing, _given(outgoing)), self._timers)
+                continue
+            self._queues.put(outgoing, first=True)  # before what was handed in meanwhile
+            if left is not None:
+                self._start(self._expire(outgoing, left), self._timers)
         for outgoing in restored:
             self._listeners.tell(outgoing)
 
-    # --- out of the queues -------------------------------------------------------------------------------------------
+    # --- helpers -----------------------------------------------------------------------------------------------------
 
-    async def _work(self, conversation_id: Id, queue: _Queue) -> None:
-        try:
-            while queue.waiting and not self._closed:
-                outgoing = queue.waiting[0]
-                await asyncio.wait({outgoing.accepted})
-                if queue.waiting[0] is not outgoing or self._closed:
-                    continue  # others were taken up meanwhile, and go first
-                if outgoing.accepted.exception() is None:
-                    await self._send(queue, outgoing)
-                queue.waiting.remove(outgoing)
-        finally:
-            queue.worker = None
-            if not queue.waiting:
-                self._queues.pop(conversation_id, None)
-
-    async def _send(self, queue: _Queue, outgoing: Outgoing) -> None:
-        queue.delivery = asyncio.get_running_loop().create_task(self._delivery.deliver(outgoing))
-        await asyncio.wait({queue.delivery})
-        delivery, queue.delivery = queue.delivery, None
-        if delivery.cancelled():
-            return  # given up, by `_give_up`
-        error = delivery.exception()
-        if error is None:
-            await self._confirm(outgoing, delivery.result())
-        elif isinstance(error, SendUncertain):
-            await self._fail(outgoing, error, MessageStatus.UNCERTAIN)
-        elif isinstance(error, MessagingError):
-            await self._fail(outgoing, error, MessageStatus.ERROR)
-        else:
-            _log.error("message %s: %s", outgoing.client_message_id, type(error).__name__)
-            unexpected = uncertain(None)
-            unexpected.__cause__ = error
-            await self._fail(outgoing, unexpected, MessageStatus.UNCERTAIN)
-
-    async def _confirm(self, outgoing: Outgoing, message: Message) -> None:
-        outgoing.confirmed = message
-        self._exchange.confirmed(message)
-        await self._keeper.note_confirmed(outgoing)
-        self._unsettled.pop(outgoing.client_message_id, None)
-        self._listeners.tell(outgoing)
-        if not outgoing.done.done():
-            outgoing.done.set_result(message)
-        await self._exchange.relay(message)
-
-    async def _fail(self, outgoing: Outgoing, error: MessagingError, status: MessageStatus) -> None:
-        outgoing.become(status, error)
-        await self._keeper.note(outgoing)
-        fail(outgoing.done, error)
+    def _ended(self, outgoing: Outgoing) -> None:
+        """A message has come to its end."""
+        if outgoing.confirmed is not None:
+            self._unsettled.pop(outgoing.client_message_id, None)
+            self._relays.add(outgoing.confirmed)
         self._listeners.tell(outgoing)
 
     async def _expire(self, outgoing: Outgoing, seconds: float) -> None:
         if not await finished_within(self._clock, outgoing.done, seconds):
-            await self._give_up(outgoing, seconds)
-
-    async def _give_up(self, outgoing: Outgoing, seconds: float) -> None:
-        """Stop sending a message whose time is over."""
-        await asyncio.wait({outgoing.accepted})
-        queue = self._queues.get(outgoing.conversation_id)
-        if queue is None or outgoing not in queue.waiting or outgoing.done.done():
-            return
-        if queue.waiting[0] is outgoing:
-            delivery = queue.delivery
-            await end_task(delivery)
-            if delivery is not None and not delivery.cancelled():
-                return  # it came to its end at the last moment
-        else:
-            queue.waiting.remove(outgoing)
-        if outgoing.may_have_left:
-            error: MessagingError = uncertain(None)
-            await self._fail(outgoing, error, MessageStatus.UNCERTAIN)
-        else:
-            text = f"The message was not sent within {seconds:g} s, and was given up: retry or discard it."
-            await self._fail(outgoing, RequestTimeout(text), MessageStatus.ERROR)
-
-    # --- helpers -----------------------------------------------------------------------------------------------------
-
-    def _part_with(self, outgoing: Outgoing) -> None:
-        """Say what becomes of a message that the closing client does not send any more."""
-        if outgoing.done.done():
-            return
-        left = outgoing.may_have_left
-        if outgoing.is_kept:
-            text = "The client was closed before the message was confirmed; the next client on the same store sends it."
-        else:
-            text = "The client was closed before the message was confirmed" + ("; it may be stored." if left else ".")
-            outgoing.become(MessageStatus.UNCERTAIN if left else MessageStatus.ERROR)
-        outgoing.error = ConnectionLost(text, may_have_left=left)
-        fail(outgoing.done, outgoing.error)
-        self._listeners.tell(outgoing)
+            await self._queues.give_up(outgoing, seconds)
 
     def _start(self, work: Coroutine[Any, Any, None], place: set[asyncio.Task[None]]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         place.add(task)
         task.add_done_callback(place.discard)
+
+
+def _given(outgoing: Outgoing) -> float:
+    """Seconds that a message was given."""
+    assert outgoing.expires_at is not None
+    return (outgoing.expires_at - outgoing.created_at).total_seconds()

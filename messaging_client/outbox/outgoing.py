@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from messaging_client.errors import MessagingError
 from messaging_client.models import Id, Message, MessageStatus, MessageType, Participant, User
+from messaging_client.outbox.marks import Mark
 from messaging_client.store import SendState, StoredSend
 
 PENDING_PREFIX = "temp_"
@@ -23,53 +26,10 @@ _STATUS = {
 _STATE = {status: state for state, status in _STATUS.items()}
 
 
-@dataclass(frozen=True)
-class Mark:
-    """The newest messages of a conversation that were known at some moment; server times and ids only.
+class Progress(Protocol):
+    """How far a request has come, as the transport sees it."""
 
-    Attributes:
-        timestamp: the time of the newest, or None where there were none, or none with a time.
-        ids: the messages with that time, or all that were known where messages carry no time; of ids that are
-            numbers, the largest.
-    """
-
-    timestamp: datetime | None = None
-    ids: frozenset[Id] = frozenset()
-
-    @classmethod
-    def of(cls, messages: Iterable[Message]) -> Mark:
-        """Make the mark of some messages."""
-        known = tuple(messages)
-        newest = max((each.timestamp for each in known if not each.timestamp_is_receipt), default=None)
-        return cls(newest, _few(each.id for each in known if newest is None or each.timestamp == newest))
-
-    def precedes(self, message: Message) -> bool:
-        """Whether a message can have been stored after this mark; ids that count decide, then times."""
-        numbers = [each for each in self.ids if isinstance(each, int)]
-        if message.id in self.ids:
-            return False
-        if isinstance(message.id, int) and numbers:
-            return message.id > max(numbers)
-        if self.timestamp is None or message.timestamp_is_receipt:
-            return True
-        return message.timestamp >= self.timestamp
-
-    def later(self, other: Mark | None) -> Mark:
-        """Give the later one of two."""
-        if other is None:
-            return self
-        if self.timestamp == other.timestamp:
-            return Mark(self.timestamp, _few(self.ids | other.ids))
-        if self.timestamp is None or (other.timestamp is not None and other.timestamp > self.timestamp):
-            return other
-        return self
-
-
-def _few(ids: Iterable[Id]) -> frozenset[Id]:
-    """Leave out the numbers that a larger one stands for."""
-    known = frozenset(ids)
-    numbers = [each for each in known if isinstance(each, int)]
-    return frozenset(each for each in known if not isinstance(each, int) or each == max(numbers))
+    may_have_left: bool
 
 
 @dataclass(eq=False, repr=False)
@@ -91,6 +51,9 @@ class Outgoing:
         mark: the newest messages known before the first request; None while that is not known.
         expires_at: when it is given up, or None.
         timeout: seconds for one request; as configured if None.
+        progress: how far the request under way has come; None while there is none.
+        given_up_after: seconds of a deadline that is over; None while it is to be sent.
+        is_being_discarded: the user has discarded it, and the store is forgetting it.
     """
 
     pending: Message
@@ -107,6 +70,9 @@ class Outgoing:
     mark: Mark | None = None
     expires_at: datetime | None = None
     timeout: float | None = None
+    progress: Progress | None = None
+    given_up_after: float | None = None
+    is_being_discarded: bool = False
 
     def __repr__(self) -> str:
         return f"<Outgoing {self.client_message_id} {self.pending.status}>"
@@ -116,6 +82,27 @@ class Outgoing:
         """The conversation that it belongs to."""
         assert self.pending.conversation_id is not None
         return self.pending.conversation_id
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether the request under way may have reached the server by now."""
+        return self.progress is not None and self.progress.may_have_left
+
+    @contextmanager
+    def leaving(self) -> Iterator[None]:
+        """A request is under way during the block.
+
+        What is written down before it leaves says that it may have left. If the block is cancelled, what is left here
+        says whether that is so; if it ends otherwise, whoever has the answer decides.
+        """
+        before, self.may_have_left, self.progress = self.may_have_left, True, None
+        try:
+            yield
+        except asyncio.CancelledError:
+            self.may_have_left = before or self.is_under_way
+            raise
+        finally:
+            self.progress = None
 
     def become(self, status: MessageStatus, error: MessagingError | None = None) -> None:
         """Change where it stands."""

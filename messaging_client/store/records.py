@@ -12,6 +12,8 @@ from messaging_client.models import Id, MessageType
 
 Row = tuple[Any, ...]
 
+_MOST = 2**53  # far beyond what is counted here, and far below where SQLite's numbers end
+
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
@@ -110,24 +112,21 @@ def send_from_row(row: Row) -> StoredSend:
         ValueError, TypeError: a value that was never written here.
     """
     key, conversation, position, content, kind, created, stands_at, state, attempts, left, time, ids, expires, why = row
-    created_at, timestamp = _read_time(created), _read_time(stands_at)
-    if created_at is None or timestamp is None:
-        raise ValueError("a message without a time")
     return StoredSend(
-        client_message_id=key,
+        client_message_id=_text(key),
         conversation_id=read_id(conversation),
-        position=position,
-        content=content,
+        position=_count(position),
+        content=_text(content),
         kind=MessageType(kind),
-        created_at=created_at,
-        timestamp=timestamp,
+        created_at=_read_time(created),
+        timestamp=_read_time(stands_at),
         state=SendState(state),
-        attempts=attempts,
-        may_have_left=bool(left),
-        after_time=_read_time(time),
+        attempts=_count(attempts),
+        may_have_left=bool((0, 1).index(left)),
+        after_time=None if time is None else _read_time(time),
         after_ids=None if ids is None else frozenset(_read_ids(ids)),
-        expires_at=_read_time(expires),
-        error=why,
+        expires_at=None if expires is None else _read_time(expires),
+        error=None if why is None else _text(why),
     )
 
 
@@ -155,7 +154,7 @@ def cursor_from_row(row: Row) -> Cursor:
     conversation, time, newest, ids, seen = row
     return Cursor(
         conversation_id=read_id(conversation),
-        timestamp=_read_time(time),
+        timestamp=None if time is None else _read_time(time),
         newest_id=None if newest is None else read_id(newest),
         ids=frozenset(_read_ids(ids)),
         seen=tuple(_read_ids(seen)),
@@ -167,21 +166,21 @@ def write_id(value: Id) -> str:
     return json.dumps(value)
 
 
-def read_id(written: str) -> Id:
+def read_id(written: object) -> Id:
     """Read an id.
 
     Raises:
         ValueError, TypeError: it is none.
     """
-    return _checked(json.loads(written))
+    return _checked(_parsed(written))
 
 
 def _write_ids(ids: frozenset[Id] | tuple[Id, ...]) -> str:
     return json.dumps(list(ids))
 
 
-def _read_ids(written: str) -> list[Id]:
-    ids = json.loads(written)
+def _read_ids(written: object) -> list[Id]:
+    ids = _parsed(written)
     if not isinstance(ids, list):
         raise TypeError("no list of ids")
     return [_checked(each) for each in ids]
@@ -197,5 +196,30 @@ def _write_time(time: datetime | None) -> str | None:
     return None if time is None else time.astimezone(UTC).isoformat()
 
 
-def _read_time(written: str | None) -> datetime | None:
-    return None if written is None else datetime.fromisoformat(written)
+def _read_time(written: object) -> datetime:
+    time = datetime.fromisoformat(_text(written))
+    if time.tzinfo is None:
+        raise ValueError("no zone")
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("no time") from None
+
+
+def _parsed(written: object) -> object:
+    try:
+        return json.loads(_text(written))
+    except RecursionError:
+        raise ValueError("too deep") from None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _MOST:
+        raise ValueError("no count")
+    return value

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from messaging_client.canonical import can_be_written
 from messaging_client.errors import ConfigurationError, MessagingError, StoreError
 from messaging_client.models import Id, User
 from messaging_client.store.database import Database, Write
@@ -20,10 +22,13 @@ from messaging_client.store.records import (
     StoredSend,
     cursor_from_row,
     cursor_to_row,
+    read_id,
     send_from_row,
     send_to_row,
     write_id,
 )
+
+_log = logging.getLogger("messaging_client.store")
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -38,6 +43,13 @@ def _upsert(table: str, columns: str) -> str:
 
 _SAVE_SEND = _upsert("sends", SEND_COLUMNS)
 _SAVE_CURSOR = _upsert("cursors", CURSOR_COLUMNS)
+_REMOVE_SEND = "DELETE FROM sends WHERE client_message_id = ?"
+# A message without a mark, or with a later one, is not taken for one that was confirmed before.
+_ADD_CLAIM = """INSERT OR IGNORE INTO claims SELECT ?, ?
+    WHERE EXISTS (SELECT 1 FROM sends WHERE conversation_id = ? AND after_ids IS NOT NULL)"""
+_NEEDED = "(SELECT 1 FROM sends WHERE sends.conversation_id = claims.conversation_id AND after_ids IS NOT NULL)"
+_REMOVE_CLAIMS = f"DELETE FROM claims WHERE conversation_id = ? AND NOT EXISTS {_NEEDED}"  # noqa: S608 - constants only
+_REMOVE_UNNEEDED_CLAIMS = f"DELETE FROM claims WHERE NOT EXISTS {_NEEDED}"  # noqa: S608 - constants only
 
 
 def open_store(path: str | os.PathLike[str]) -> Store:
@@ -53,7 +65,7 @@ def open_store(path: str | os.PathLike[str]) -> Store:
         name = os.fspath(path)
     except TypeError:
         name = ""
-    if not isinstance(name, str) or not name or "\0" in name or name == ":memory:":
+    if not isinstance(name, str) or not name or "\0" in name or name == ":memory:" or not can_be_written(name):
         raise ConfigurationError('store must be the path of a file, such as "messages.db"; leave it out for memory.')
     return Store(Path(os.path.realpath(name)))
 
@@ -74,9 +86,10 @@ class Store:
         self._opening: asyncio.Task[Database] | None = None
         self._database: Database | None = None
         self._thread: ThreadPoolExecutor | None = None
-        self._waiting: list[tuple[Write, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Sequence[Write], asyncio.Future[None]]] = []
         self._flushing: asyncio.Task[None] | None = None
         self._closed = False
+        self._process = os.getpid()
 
     def __repr__(self) -> str:
         return f"<Store {self._path}>"
@@ -95,8 +108,7 @@ class Store:
             StoreError: it cannot be used; the text says what to do.
         """
         owner = (server, (user.type.value, user.id))
-        if self._closed:
-            raise self._closed_error()
+        self._usable()
         if self._owner not in (None, owner):
             raise ConfigurationError(f"{self._path} is open for another server or user; give each a file of their own.")
         if self._opening is None:
@@ -113,6 +125,8 @@ class Store:
     async def aclose(self) -> None:
         """Finish what is being written, and close; no thread is left. Doing it again changes nothing."""
         self._closed = True
+        if self._process != os.getpid():
+            return  # the thread is the parent's, and so is the file
         if self._opening is not None:
             await asyncio.wait({self._opening})
         while self._flushing is not None:
@@ -132,7 +146,7 @@ class Store:
         try:
             opened = asyncio.get_running_loop().run_in_executor(thread, Database, self._path, server, user)
             self._database = await opened
-        except MessagingError:
+        except BaseException:
             thread.shutdown()
             raise
         self._thread = thread
@@ -178,7 +192,34 @@ class Store:
 
     async def remove_send(self, client_message_id: str) -> None:
         """Drop a message. When the power fails it may be there again: whoever finds it looks at the server first."""
-        await self._write("DELETE FROM sends WHERE client_message_id = ?", [(client_message_id,)], durable=False)
+        await self._write_all(
+            [
+                Write(_REMOVE_SEND, [(client_message_id,)], durable=False),
+                Write(_REMOVE_UNNEEDED_CLAIMS, [()], durable=False),
+            ]
+        )
+
+    async def confirm_send(self, client_message_id: str, conversation_id: Id, message_id: Id) -> None:
+        """Drop a message that was confirmed, and keep its id while another of the conversation may be taken for it."""
+        conversation, message = write_id(conversation_id), write_id(message_id)
+        await self._write_all(
+            [
+                Write(_REMOVE_SEND, [(client_message_id,)], durable=False),
+                Write(_ADD_CLAIM, [(conversation, message, conversation)], durable=False),
+                Write(_REMOVE_CLAIMS, [(conversation,)], durable=False),
+            ]
+        )
+
+    async def add_claim(self, conversation_id: Id, message_id: Id) -> None:
+        """Keep the id of a message that was sent by another way, while another may be taken for it."""
+        conversation, message = write_id(conversation_id), write_id(message_id)
+        await self._write(_ADD_CLAIM, [(conversation, message, conversation)], durable=False)
+
+    async def claims(self) -> list[tuple[Id, Id]]:
+        """Give the ids that messages on their way must not be taken for, with their conversations."""
+        return await self._read(
+            "SELECT conversation_id, message_id FROM claims", lambda row: (read_id(row[0]), read_id(row[1]))
+        )
 
     # --- on the thread -----------------------------------------------------------------------------------------------
 
@@ -191,20 +232,22 @@ class Store:
         raise StoreError(f"{self._path}: the file is damaged: move it away, and put a backup or nothing in its place.")
 
     async def _call(self, work: Callable[[Database], Result]) -> Result:
-        if self._closed:
-            raise self._closed_error()
+        self._usable()
         while self._flushing is not None:  # what was written before is read
             await asyncio.wait({self._flushing})
         database, thread = self._opened()
         return await asyncio.get_running_loop().run_in_executor(thread, work, database)
 
     async def _write(self, statement: str, rows: Sequence[Sequence[Any]], *, durable: bool) -> None:
-        if self._closed:
-            raise self._closed_error()
+        await self._write_all([Write(statement, rows, durable)])
+
+    async def _write_all(self, writes: Sequence[Write]) -> None:
+        """Write several things in one transaction."""
+        self._usable()
         self._opened()
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((Write(statement, rows, durable), done))
+        self._waiting.append((writes, done))
         if self._flushing is None:
             self._flushing = loop.create_task(self._flush())
         await done
@@ -215,13 +258,15 @@ class Store:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting, []
-                writes = [write for write, _ in batch]
+                writes = [write for together, _ in batch for write in together]
                 failure: MessagingError | None = StoreError(f"{self._path} could not be written.")
                 try:
                     await asyncio.get_running_loop().run_in_executor(thread, database.write, writes)
                     failure = None
                 except MessagingError as error:
                     failure = error
+                except Exception as error:  # noqa: BLE001 - a value that SQLite does not take; others go on waiting
+                    _log.error("%s could not be written: %s", self._path, type(error).__name__)
                 finally:
                     _settle([done for _, done in batch], failure)
         finally:
@@ -232,8 +277,11 @@ class Store:
             raise StoreError("The store is not open yet; call bind() first.")
         return self._database, self._thread
 
-    def _closed_error(self) -> StoreError:
-        return StoreError(f"{self._path} was closed with its client; make another client.")
+    def _usable(self) -> None:
+        if self._closed:
+            raise StoreError(f"{self._path} was closed with its client; make another client.")
+        if self._process != os.getpid():
+            raise StoreError(f"{self._path} belongs to the process that this one was forked from; make another client.")
 
 
 def _settle(waiting: Iterable[asyncio.Future[None]], failure: MessagingError | None) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+from messaging_client.arguments import checked_wait
 from messaging_client.client import MessagingClient as AsyncClient
 from messaging_client.dispatch import Subscription as AsyncSubscription
 from messaging_client.reports import CloseReport
@@ -128,4 +129,6 @@ class BlockingClient(Face[AsyncClient]):
         self._close(5.0 if kind is None or issubclass(kind, Exception) else 1.0)
 
     def _close(self, drain: float) -> CloseReport:
-        return self._runtime.close(lambda: self._async.aclose(drain))
+        # Looked at here, for the threads end with the call, whatever comes of it.
+        seconds = checked_wait("close", "drain", drain)
+        return self._runtime.close(lambda: self._async.aclose(seconds))

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from messaging_client.errors import NotConnected
@@ -30,11 +31,16 @@ class Job(Generic[T]):
 
     Args:
         work: gives the awaitable, in the loop.
+
+    Attributes:
+        is_of_daemon: whether the thread that waits is one that the program does not wait for in its turn.
+        outcome: what came of it.
     """
 
     def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
         self._work = work
         self._task: asyncio.Task[None] | None = None
+        self.is_of_daemon = threading.current_thread().daemon
         self.outcome: Future[T] = Future()
 
     def start(self) -> None:
@@ -104,6 +110,7 @@ class LoopThread:
         self._jobs: set[Job[Any]] = set()
         self._ended = False
         self._last: asyncio.Task[None] | None = None
+        self._patience: tuple[float, Callable[[], None]] | None = None
         ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
         self._thread = threading.Thread(target=self._serve, args=(ready,), name="messaging_client", daemon=True)
         self._thread.start()
@@ -154,6 +161,8 @@ class LoopThread:
                 raise NotConnected(_CLOSED)
             self._jobs.add(job)
             self._loop.call_soon_threadsafe(start)
+            if self._patience is not None:
+                self._loop.call_soon_threadsafe(self._limit, job)
 
     def soon(self, function: Callable[[], object]) -> None:
         """Call something in the loop, unless it has ended. Takes no lock: also for finalizers."""
@@ -177,6 +186,28 @@ class LoopThread:
             self._last = asyncio.get_running_loop().create_task(last())
 
         self.soon(begin)
+
+    def lose_patience(self, seconds: float, then: Callable[[], None]) -> None:
+        """From now on, do something once a thread that the program waits for has waited here for so many seconds."""
+        with self._lock:
+            self._patience = (seconds, then)
+            waiting = tuple(self._jobs)
+        for job in waiting:
+            self.soon(partial(self._limit, job))
+
+    def _limit(self, job: Job[Any]) -> None:
+        """Begin to count how long a job takes; called in the loop."""
+        assert self._patience is not None
+        seconds, then = self._patience
+
+        def look() -> None:
+            with self._lock:
+                is_waiting = job in self._jobs
+            if is_waiting:
+                then()
+
+        if not job.is_of_daemon:
+            self._loop.call_later(seconds, look)
 
     def keep_waiting(self) -> None:
         """Let threads that wait now wait for ever: the program ends, and them with it, without a word."""

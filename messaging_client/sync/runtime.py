@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from messaging_client.errors import ConfigurationError, NotConnected
@@ -19,6 +20,7 @@ T = TypeVar("T")
 
 _AT_EXIT = 1.0  # seconds that clients which were not closed get when the program ends
 _AFTER_THAT = 0.1
+_LAST_CALL = 2.0  # seconds that another thread may wait in a client once the main thread has ended
 
 
 class Runtime:
@@ -101,6 +103,20 @@ class Runtime:
         self._last = work
         weakref.finalize(self, self._loop.finish, work).atexit = False
         _open.add(self)
+        if _main_has_ended.is_set():
+            self.main_has_ended()
+
+    def main_has_ended(self) -> None:
+        """Close the client as soon as a thread waits in it for long: a program ends when all its threads have.
+
+        Those threads finish what they are about; but somebody who waits for messages would wait for ever.
+        """
+        self._loop.lose_patience(_LAST_CALL, self._close_for_all)
+
+    def _close_for_all(self) -> None:
+        """Close, and tell every thread that waits: none may keep another from coming to its end."""
+        if self._last is not None and self._closing.acquire(blocking=False):
+            self._loop.finish(self._last)
 
     def begin_end(self) -> None:
         """Begin to close at the end of the program."""
@@ -127,6 +143,14 @@ class Runtime:
 
 
 _open: weakref.WeakSet[Runtime] = weakref.WeakSet()
+_main_has_ended = threading.Event()
+
+
+def _main_ended() -> None:
+    """The main thread has ended; the interpreter waits for the others now."""
+    _main_has_ended.set()
+    for runtime in list(_open):
+        runtime.main_has_ended()
 
 
 def _end_all() -> None:
@@ -140,3 +164,9 @@ def _end_all() -> None:
 
 
 atexit.register(_end_all)
+# What `atexit` has is called only when all threads have ended. `concurrent.futures` needs this place too; where Python
+# has it no longer, a program must end its threads by itself.
+_register = getattr(threading, "_register_atexit", None)
+if _register is not None:
+    with suppress(RuntimeError):  # the main thread has ended already
+        _register(_main_ended)

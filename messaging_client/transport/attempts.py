@@ -93,24 +93,21 @@ class Attempts:
             raise ConnectFailed(f"The attempt failed unexpectedly ({type(failure).__name__}); please report it.")
 
     async def _handshake(self) -> None:
-        token = await self._tokens.current()
-        try:
-            await self._open_link(token)
-        except HandshakeRefused as refusal:
-            if not refusal.about_authentication:
-                raise
-        else:
-            return
-        token = await self._tokens.renew(token)
-        try:
-            await self._open_link(token)
-        except HandshakeRefused as refusal:
-            if not refusal.about_authentication:
-                raise
-            raise AuthenticationError(
-                "The server refused the token at the handshake, and the fresh one too; "
-                "give a valid token and connect again."
-            ) from None
+        trial = self._tokens.trial()
+        while True:
+            token = await trial.token()
+            try:
+                await self._open_link(token)
+            except HandshakeRefused as refusal:
+                if not refusal.about_authentication:
+                    raise
+            else:
+                return
+            if not trial.refused():
+                raise AuthenticationError(
+                    "The server refused the token at the handshake, and the fresh one too; "
+                    "give a valid token and connect again."
+                )
 
     async def _open_link(self, token: str) -> None:
         """Open a link and make it ready; it is handed over only then, and its events wait till then."""

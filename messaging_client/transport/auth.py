@@ -69,6 +69,8 @@ class TokenSource:
         self._user: User | None = None
         self._expires_at: datetime | None = None
         self._call: _Call | None = None
+        self.on_change: Callable[[], None] | None = None
+        """Called when another token takes the place of one."""
         if self._ask is None:
             self._usable = usable_tokens(token)
             self._adopt(self._usable[0])
@@ -103,25 +105,9 @@ class TokenSource:
             return self._token
         return await self._one_call(self._ask)
 
-    async def renew(self, rejected: str) -> str:
-        """Give the token to send after the server refused `rejected`.
-
-        Somebody else may have renewed meanwhile: then theirs is given. A callable is asked once more; among
-        candidates the next one is taken, and the last one stays (the server decides, and says so again).
-
-        Raises:
-            TokenUnavailable: the callable raised.
-            AuthenticationError: it returned no usable token, or the new token names another user.
-
-        """
-        if self._token and self._token != rejected:
-            return self._token
-        if self._ask is not None:
-            return await self._one_call(self._ask)
-        after = self._usable.index(rejected) + 1 if rejected in self._usable else 0
-        if after < len(self._usable):
-            self._adopt(self._usable[after])
-        return self._usable[min(after, len(self._usable) - 1)]
+    def trial(self) -> Trial:
+        """Begin a request or a handshake, which may need more than one token."""
+        return Trial(self)
 
     async def _one_call(self, ask: Callable[[], object]) -> str:
         """Ask the callable, or wait with those who already do."""
@@ -137,6 +123,8 @@ class TokenSource:
             if not call.waiting and not call.task.done():
                 self._call = None
                 call.task.cancel()
+        if call.task.cancelled():
+            raise TokenUnavailable("The token callable was cancelled from within: no token could be had.")
         return call.task.result()
 
     def _call_ended(self, task: asyncio.Task[str]) -> None:
@@ -154,11 +142,16 @@ class TokenSource:
             raise TokenUnavailable(
                 f"The token callable raised {type(error).__name__}: no token could be had; see the exception's cause."
             ) from error
-        usable = usable_tokens(value)
+        self._usable = usable = usable_tokens(value)
         # A callable that reads a store of several tokens gives the refused one again: then the next one is better.
         token = next((token for token in usable if token != self._token), usable[0])
         self._adopt(token)
         return token
+
+    def _after(self, rejected: str) -> tuple[str, ...]:
+        """Give the candidates in the order in which they are tried after one of them was refused."""
+        place = self._usable.index(rejected) if rejected in self._usable else -1
+        return self._usable[place + 1 :] + self._usable[: max(place, 0)]
 
     def _adopt(self, token: str) -> None:
         claims = _claims(token)
@@ -167,9 +160,67 @@ class TokenSource:
             raise AuthenticationError(
                 "The renewed token names another user: make a client of its own for each user, with that user's tokens."
             )
+        has_changed = bool(self._token) and self._token != token
         self._token = token
         self._user = user or self._user
         self._expires_at = _expiry(claims)
+        if has_changed and self.on_change is not None:
+            self.on_change()
+
+
+class Trial:
+    """The way of one request, or one handshake, through the tokens.
+
+    After a refusal the callable is asked, once; then every candidate gets its turn. A single token is sent twice: the
+    second refusal is final.
+    """
+
+    def __init__(self, source: TokenSource) -> None:
+        self._source = source
+        self._tried: dict[str, None] = {}
+        self._tries = 0
+        self._has_asked = False
+        self._last = ""
+        self._is_refused = False
+
+    async def token(self) -> str:
+        """Give the token to send now.
+
+        Somebody else may have renewed it meanwhile: then theirs is given.
+
+        Raises:
+            TokenUnavailable: the callable raised.
+            AuthenticationError: it returned no usable token, or the new token names another user.
+
+        """
+        self._last = await (self._another() if self._is_refused else self._source.current())
+        self._is_refused = False
+        return self._last
+
+    def refused(self) -> bool:
+        """Note that the server refused the token; gives whether there is another try."""
+        self._tried[self._last] = None
+        self._tries += 1
+        self._is_refused = True
+        return self._tries < 2 or self._may_ask or self._untried() is not None
+
+    @property
+    def _may_ask(self) -> bool:
+        return self._source._ask is not None and not self._has_asked
+
+    def _untried(self) -> str | None:
+        source = self._source
+        return next((each for each in (source._token, *source._after(self._last)) if each not in self._tried), None)
+
+    async def _another(self) -> str:
+        source = self._source
+        if source._ask is not None and not self._has_asked and source._token in self._tried:
+            self._has_asked = True
+            await source._one_call(source._ask)
+        token = self._untried() or (source._usable[0] if self._has_asked else self._last)
+        if token != source._token:
+            source._adopt(token)
+        return token
 
 
 def usable_tokens(value: object) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,7 +23,7 @@ from messaging_client.errors import (
 from messaging_client.transport import tls
 from messaging_client.transport.address import ProxyAddress, ServerAddress
 from messaging_client.transport.aio import EXTENSION, Attempt, AttemptFailed, make_client
-from messaging_client.transport.auth import TokenSource
+from messaging_client.transport.auth import Trial
 from messaging_client.transport.statuses import Answer
 
 logger = logging.getLogger("messaging_client.rest")
@@ -44,12 +44,10 @@ class Call:
         timeout: seconds for one try.
         ends_at: when all tries must have ended, on the monotonic clock.
         repeatable: whether another try may follow a failure.
-        authenticated: whether the token goes along.
-        token: the one that the last try sent.
-        refused: the one that must be renewed before the next try.
-        renewed: whether that has been asked for already.
+        trial: its way through the tokens; None for one that sends none.
         repetitions: how many tries followed a failure.
         may_have_left: whether one of the tries that failed can have reached the server.
+        on_attempt: told of each try as it begins, which shows how far it has come.
 
     """
 
@@ -60,12 +58,10 @@ class Call:
     timeout: float
     ends_at: float
     repeatable: bool
-    authenticated: bool
-    token: str | None = None
-    refused: str | None = None
-    renewed: bool = False
+    trial: Trial | None
     repetitions: int = 0
     may_have_left: bool = False
+    on_attempt: Callable[[Attempt], None] | None = None
 
 
 class Exchanges:
@@ -74,7 +70,6 @@ class Exchanges:
     Args:
         address: where the server is.
         config: `max_response_bytes`, `verify`, `cert` and `proxy` are looked at.
-        tokens: where the token comes from.
         clock: for time-outs.
 
     Raises:
@@ -82,10 +77,9 @@ class Exchanges:
 
     """
 
-    def __init__(self, address: ServerAddress, config: MessagingConfig, tokens: TokenSource, clock: Clock) -> None:
+    def __init__(self, address: ServerAddress, config: MessagingConfig, clock: Clock) -> None:
         self.closed = False
         self._config = config
-        self._tokens = tokens
         self._clock = clock
         self._proxy = None if config.proxy is None else ProxyAddress.parse(config.proxy)
         self._needs_tls = address.scheme == "https" or (self._proxy is not None and self._proxy.is_tls)
@@ -112,6 +106,8 @@ class Exchanges:
 
         """
         attempt = Attempt()
+        if call.on_attempt is not None:
+            call.on_attempt(attempt)
         started = self._clock.monotonic()
         seconds = min(call.timeout, call.ends_at - started)
         outcome: Answer | MessagingError
@@ -126,9 +122,8 @@ class Exchanges:
 
     async def _exchange(self, call: Call, method: str, url: str, attempt: Attempt) -> Answer | MessagingError:
         headers = dict(call.headers)
-        if call.authenticated:
-            call.token = await self._token(call)
-            headers["authorization"] = f"Bearer {call.token}"
+        if call.trial is not None:
+            headers["authorization"] = f"Bearer {await call.trial.token()}"
         if self.closed:
             return closed_error(call)
         request = httpx.Request(
@@ -139,13 +134,6 @@ class Exchanges:
             return await self._read(call, response)
         finally:
             await response.aclose()
-
-    async def _token(self, call: Call) -> str:
-        if call.refused is None:
-            return await self._tokens.current()
-        token = await self._tokens.renew(call.refused)
-        call.refused = None
-        return token
 
     async def _read(self, call: Call, response: httpx.Response) -> Answer | MessagingError:
         """Read the body, unless it is too large; of a refusal with a body too large, the status is enough."""

@@ -7,7 +7,7 @@ import contextlib
 import json
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -27,6 +27,7 @@ from messaging_client.errors import (
 )
 from messaging_client.models import Id
 from messaging_client.transport.address import ServerAddress
+from messaging_client.transport.aio import Attempt
 from messaging_client.transport.auth import TokenSource
 from messaging_client.transport.exchange import Call, Exchanges, closed_error
 from messaging_client.transport.retry import REPEATED_STATUSES, Backoff, date_told
@@ -81,12 +82,13 @@ class RestClient:
     ) -> None:
         self.stats = RestStats()
         self._config = config
+        self._tokens = tokens
         self._clock = clock
         self._random = random
         self._routes = Routes(routes)
         self._backoff = Backoff(config.randomization_factor)
         self._base = address.base_url + config.api_path.rstrip("/")
-        self._exchanges = Exchanges(address, config, tokens, clock)
+        self._exchanges = Exchanges(address, config, clock)
         self._ended: asyncio.Future[None] | None = None
         self.server_time: datetime | None = None  # the server's clock, in whole seconds, as its latest answer told it
 
@@ -112,6 +114,8 @@ class RestClient:
         timeout: float | None = None,
         repeatable: bool = True,
         authenticated: bool = True,
+        on_success: Callable[[int], object] | None = None,
+        on_attempt: Callable[[Attempt], None] | None = None,
     ) -> object:
         """Send a request and give the JSON of the answer, or None where the answer is empty.
 
@@ -126,6 +130,8 @@ class RestClient:
             repeatable: whether the request may be sent again after a failure. One that is not is sent once, and a
                 second time only if the server refused the token (and so did nothing).
             authenticated: whether the token goes along.
+            on_success: told the status of a success before this returns.
+            on_attempt: told of each try as it begins, which shows how far it has come.
 
         Raises:
             TransportError: no answer; `may_have_left` says whether the server may have done what was asked.
@@ -137,10 +143,14 @@ class RestClient:
         self.stats.requests += 1
         try:
             call = self._prepared(operation, query, body, headers, timeout, repeatable, authenticated)
-            return await self._through_alternatives(call, values)
+            call.on_attempt = on_attempt
+            status, answer = await self._through_alternatives(call, values)
         except MessagingError:
             self.stats.failures += 1
             raise
+        if on_success is not None:
+            on_success(status)
+        return answer
 
     def _prepared(
         self,
@@ -174,10 +184,10 @@ class RestClient:
             timeout=seconds,
             ends_at=self._clock.monotonic() + deadline if repeatable else math.inf,
             repeatable=repeatable,
-            authenticated=authenticated,
+            trial=self._tokens.trial() if authenticated else None,
         )
 
-    async def _through_alternatives(self, call: Call, values: Mapping[str, Id | str]) -> object:
+    async def _through_alternatives(self, call: Call, values: Mapping[str, Id | str]) -> tuple[int, object]:
         """Try the spellings of the route in order, until one is not answered by 404."""
         alternatives = self._routes.alternatives(call.operation, values)
         refused: list[RequestError] = []
@@ -186,7 +196,7 @@ class RestClient:
             if isinstance(outcome, Answer):
                 result = parsed(outcome, call.operation)
                 alternatives.learn(route, outcome.status)
-                return result
+                return outcome.status, result
             if not isinstance(outcome, RequestError) or outcome.status is None:
                 raise outcome
             if outcome.status not in MAYBE_ANOTHER:
@@ -204,8 +214,7 @@ class RestClient:
                 self.server_time = date_told(outcome.headers) or self.server_time
             if error is None:
                 return outcome
-            if isinstance(error, AuthenticationError) and call.token is not None and not call.renewed:
-                call.refused, call.renewed = call.token, True
+            if isinstance(error, AuthenticationError) and call.trial is not None and call.trial.refused():
                 continue
             delay = self._delay(call, error)
             if delay is None:

@@ -38,6 +38,7 @@ from messaging_client.transport.states import check_move
 _log = logging.getLogger("messaging_client.connection")
 
 ChangeSink = Callable[[ConnectionChange], None]
+_CLOSED = "This client was closed; make another one."
 
 
 class Connection:
@@ -75,6 +76,9 @@ class Connection:
         self._waiters = 0
         self._closing: asyncio.Future[None] | None = None
         self._goes_on = False
+        self._is_kept = False  # somebody wants the connection other than those who wait for it
+        self._refused: str | None = None  # final, until the user connects again
+        self._is_closed = False
         self._changed = asyncio.Event()
         self._joins = Joins(config)
         self._attempts = Attempts(
@@ -104,16 +108,21 @@ class Connection:
         Raises:
             ConnectTimeout, ConnectFailed, AuthenticationError: how the attempt failed.
             ConnectionLost: `disconnect()` was called meanwhile.
+            NotConnected: it was ended for good.
         """
         async with self._lifecycle:
+            if self._is_closed:
+                raise NotConnected(_CLOSED)
             if self.state is State.CONNECTED:
                 return
-            starts_here = self._supervisor is None or self._supervisor.done()
-            if starts_here:
-                self._goes_on = not wait
+            if self._supervisor is None or self._supervisor.done():
+                self._goes_on = self._is_kept = not wait
+                self._refused = None
+                self._wake.clear()
                 self._supervisor = asyncio.create_task(self._supervise(), name="messaging_client connection")
             else:
                 self._goes_on = self._goes_on or not wait
+                self._is_kept = self._is_kept or not wait
                 self._wake.set()
             outcome = self._next_outcome()
         if not wait:
@@ -121,15 +130,19 @@ class Connection:
         self._waiters += 1
         try:
             await asyncio.shield(outcome)
+            self._is_kept = True
         except asyncio.CancelledError:
-            if starts_here and self._waiters == 1:
+            if self._waiters == 1 and not self._is_kept:
                 await self.disconnect()
             raise
         finally:
             self._waiters -= 1
 
-    async def disconnect(self) -> None:
+    async def disconnect(self, *, for_good: bool = False) -> None:
         """End the connection, or the attempts at one; what was joined is kept. Returns within about a second."""
+        if for_good:
+            self._is_closed = True
+            self._changed.set()
         # Once begun it is brought to its end, even when the caller is cancelled.
         self._closing = asyncio.ensure_future(self._disconnect())
         await asyncio.shield(self._closing)
@@ -148,6 +161,8 @@ class Connection:
 
         Raises:
             ConnectTimeout: not within `timeout` seconds.
+            AuthenticationError: the token was refused for good.
+            NotConnected: the client was closed.
         """
         try:
             await run_within(self._clock, self._until_connected(), timeout)
@@ -187,10 +202,13 @@ class Connection:
         try:
             try:
                 await self._attempts.make()
-            except AuthenticationError as error:
-                self._fail(State.ERROR, Cause.AUTHENTICATION_REFUSED, error)
-                return
-            except TransportError as error:
+            except MessagingError as error:
+                # A token callable that fails may do so for a moment only; rounds ask it again.
+                if not isinstance(error, TransportError) and not (
+                    self._goes_on and isinstance(error, TokenUnavailable)
+                ):
+                    self._refuse(error)
+                    return
                 onward = State.RECONNECTING if self._goes_on else State.DISCONNECTED
                 self._fail(onward, Cause.ATTEMPT_FAILED, error)
                 if not self._goes_on or not await self._rounds(made=1):
@@ -245,12 +263,13 @@ class Connection:
                 except TokenUnavailable as error:
                     self._note(error)
                 except AuthenticationError as error:
-                    self._fail(State.ERROR, Cause.AUTHENTICATION_REFUSED, error)
+                    self._refuse(error)
                     return False
                 except TransportError as error:
                     self._note(error)
                 else:
                     return True
+                self._wake.clear()  # this was the attempt that was asked for
             self._move(State.ERROR, Cause.ATTEMPTS_EXHAUSTED, self.last_error)
             await self._pause(self._config.reconnection_round_interval)
             made, pauses, at_once = 0, 0, True
@@ -264,13 +283,13 @@ class Connection:
         return float(min(base * (1 + jitter), self._config.reconnection_delay_max))
 
     async def _pause(self, seconds: float) -> None:
-        """Sleep, unless the user asks for a connection meanwhile."""
-        self._wake.clear()
+        """Sleep, unless the user asks for a connection meanwhile, or has since the last attempt."""
         woken = asyncio.ensure_future(self._wake.wait())
         try:
             await finished_within(self._clock, woken, seconds)
         finally:
             woken.cancel()
+        self._wake.clear()
 
     def _adopt(self, link: Link, opening: Opening) -> None:
         """Take over a link that is ready."""
@@ -307,6 +326,11 @@ class Connection:
         self._move(state, cause, error)
         self._note(error)
 
+    def _refuse(self, error: MessagingError) -> None:
+        """Authentication was refused for good: no attempt follows by itself."""
+        self._refused = str(error)
+        self._fail(State.ERROR, Cause.AUTHENTICATION_REFUSED, error)
+
     def _note(self, error: MessagingError) -> None:
         """Keep the error of a failed attempt, and tell it to those who wait for the attempt."""
         self.last_error = error
@@ -330,6 +354,10 @@ class Connection:
 
     async def _until_connected(self) -> None:
         while self.state is not State.CONNECTED:
+            if self._is_closed:
+                raise NotConnected(_CLOSED)
+            if self._refused is not None:
+                raise AuthenticationError(self._refused)
             await self._changed.wait()
 
     def _require_link(self) -> Link:

@@ -136,6 +136,12 @@ def read_history(
     )
 
 
+def conversation_named(body: object) -> Id | None:
+    """Give the id of the conversation that a page of messages says it is of, or None."""
+    data, _ = _list_of(body, "messages")
+    return first_id(data, CONVERSATION_IDS)
+
+
 def read_new_messages(
     body: object, *, conversation_id: Id, received_at: datetime, report: Report
 ) -> tuple[Message, ...]:
@@ -145,8 +151,9 @@ def read_new_messages(
 
 
 def read_participants(body: object, *, report: Report) -> tuple[Participant, ...]:
-    """Read who takes part."""
-    _, listed = _list_of(body, "participants")
+    """Read who takes part; here alone the list may stand by itself (wire protocol, section 3)."""
+    data = data_of(body)
+    listed = data if isinstance(data, list) else _list_of(body, "participants")[1]
     return _readable(listed, participant_from_wire, report)
 
 
@@ -254,12 +261,10 @@ def _object(body: object, what: str) -> dict[str, Any]:
 
 
 def _list_of(body: object, name: str) -> tuple[dict[str, Any], list[Any]]:
-    """Give the object around a list, and the list; it may stand alone."""
+    """Give the object around a list, and the list."""
     data = data_of(body)
-    if isinstance(data, list):
-        return {}, data
-    listed = None if data is None else data.get(name)
-    if data is None or not isinstance(listed, list):
+    listed = data.get(name) if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(listed, list):
         raise PayloadError(f"the answer has no list of {name}", body)
     return data, listed
 

@@ -6,21 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from messaging_client.canonical import to_id
 from messaging_client.models import Id, Message, MessageStatus, MessageType, Participant
 from messaging_client.wire.construct import construct
 from messaging_client.wire.errors import PayloadError
 from messaging_client.wire.participants import NOBODY, RECIPIENT, SENDER, People, person_of
-from messaging_client.wire.values import (
-    Names,
-    first,
-    first_id,
-    folded,
-    optional_time,
-    spellings,
-    to_id,
-    to_time,
-    well_formed,
-)
+from messaging_client.wire.values import Names, first, first_id, folded, optional_time, spellings, to_time, well_formed
 
 IDS = spellings("id", "id_message", "message_id", "messageId")
 CONVERSATION_IDS = spellings("conversation_id", "conversationId", "id_conversation")

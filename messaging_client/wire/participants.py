@@ -8,19 +8,11 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
+from messaging_client.canonical import to_id
 from messaging_client.models import Id, Participant, UserType, placeholder_name
 from messaging_client.wire.construct import construct
 from messaging_client.wire.errors import PayloadError
-from messaging_client.wire.values import (
-    Names,
-    first,
-    first_id,
-    first_object,
-    first_text,
-    folded,
-    spellings,
-    to_id,
-)
+from messaging_client.wire.values import Names, first, first_id, first_object, first_text, folded, spellings
 
 People = Mapping[tuple[UserType, Id], Participant]
 """Participants by type and id, for looking up names."""

@@ -5,56 +5,20 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from messaging_client.canonical import can_be_written, to_id, to_moment
 from messaging_client.models import Id
 from messaging_client.wire.errors import PayloadError
 
 Names = tuple[str, ...]
 
-_LONGEST_NUMBER = 19
-"""Digits of a number that is an id as an integer; longer ones are ids as texts."""
-_FIRST_TOO_LONG = 10**_LONGEST_NUMBER
-_LARGEST_BITS = 3300  # about a thousand digits: Python refuses to write integers of more than 4300
-_NO_IDS = frozenset({"", "unknown"})
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECONDS_FROM = 10**11
-"""Epoch numbers from here on are milliseconds, those below are seconds."""
-_LONGEST_TIME = 100
 _LONGEST_WORD = 64
+_FIRST_TOO_LARGE = 10**19  # for a count
 
 _CAMEL_JOINT = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-
-
-# --- ids ---------------------------------------------------------------------------------------------------------
-
-
-def to_id(value: object) -> Id | None:
-    """Give the canonical form of an id, or None where there is none.
-
-    A text of 1 to 19 ASCII digits is the integer that it spells; any other text stays as it is. An integer with more
-    digits is the text that spells it, so that both spellings stay the same id. Negative integers, blank texts, and
-    texts that cannot be written as UTF-8 are no ids: no server of this family gives such.
-    """
-    if isinstance(value, str):
-        return _id_of_text(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        if value < _FIRST_TOO_LONG:
-            return value
-        return str(value) if value.bit_length() <= _LARGEST_BITS else None
-    return None
-
-
-def _id_of_text(text: str) -> Id | None:
-    if text.isascii():
-        if text.isdigit() and len(text) <= _LONGEST_NUMBER:
-            return int(text)
-    elif not _can_be_written(text):
-        return None
-    return None if text in _NO_IDS or text.isspace() else text
 
 
 # --- times -------------------------------------------------------------------------------------------------------
@@ -75,25 +39,11 @@ def to_time(value: object, raw: object = None) -> datetime:
 
     """
     try:
-        if isinstance(value, str):
-            return _time_of_text(value)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            if abs(value) >= _MILLISECONDS_FROM:
-                return _EPOCH + timedelta(milliseconds=value)
-            return _EPOCH + timedelta(seconds=value)
+        if not isinstance(value, datetime):
+            return to_moment(value)
     except (ValueError, OverflowError):
         pass
     raise PayloadError("the time is unreadable", value if raw is None else raw)
-
-
-def _time_of_text(text: str) -> datetime:
-    if len(text) > _LONGEST_TIME:
-        raise ValueError
-    # Digits after the sixth of a fraction are dropped by Python itself.
-    moment = datetime.fromisoformat(text.strip().upper())
-    if moment.tzinfo is UTC:
-        return moment
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def optional_time(payload: Mapping[str, Any], names: Names) -> datetime | None:
@@ -118,17 +68,9 @@ def iso(moment: datetime) -> str:
 
 def well_formed(text: str) -> str:
     """Give the text with `�` in place of halves of surrogate pairs, which can be neither written nor stored."""
-    if text.isascii() or _can_be_written(text):
+    if text.isascii() or can_be_written(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def _can_be_written(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def folded(value: object) -> str:
@@ -144,7 +86,7 @@ def _folded(word: str) -> str:
 
 def to_count(value: object) -> int | None:
     """Give a number of things: an integer from 0 on, or digits that spell it; None where it is none."""
-    if isinstance(value, float) and value.is_integer() and value < _FIRST_TOO_LONG:
+    if isinstance(value, float) and value.is_integer() and value < _FIRST_TOO_LARGE:
         value = int(value)
     number = to_id(value)
     return number if isinstance(number, int) else None

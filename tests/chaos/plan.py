@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,18 @@ from typing import Any
 
 SECRET = "0123456789abcdef" * 4
 FIRST_DOCTOR = 101
+
+HAPPENS = (
+    "server killed",
+    "crew killed",
+    "sockets cut",
+    "answers lost after storing",
+    "requests lost before storing",
+    "answered 429",
+    "answered 503",
+    "reads failed",
+)
+"""What a storm is made of: each must have happened, or nothing was shown."""
 
 User = tuple[str, int]
 
@@ -20,7 +33,7 @@ class Plan:
     """The sizes of a storm.
 
     Attributes:
-        messages: sent by all clients together.
+        messages: accepted from all clients together.
         clients: half of them patients, half of them doctors.
         processes: that the clients live in.
         conversations: each of a patient and a doctor.
@@ -64,7 +77,7 @@ class Plan:
         ]
 
     def quota(self, conversation: int) -> int:
-        """Messages that each of both sends in a conversation, counted from 0."""
+        """Messages that are accepted from each of both in a conversation."""
         share, rest = divmod(self.messages // 2, self.conversations)
         return share + (conversation < rest)
 
@@ -77,6 +90,11 @@ class Plan:
     def database(self) -> Path:
         """The file of the server."""
         return Path(self.folder, "server.db")
+
+    @property
+    def faults(self) -> Path:
+        """What the server did wrong."""
+        return Path(self.folder, "faults.jsonl")
 
     def store_of(self, user: User) -> Path:
         """The file of a client."""
@@ -106,11 +124,16 @@ def read_journal(path: Path) -> Iterator[list[Any]]:
                     yield json.loads(line)
 
 
+WORDS = ("ok", "oui", "merci")
+TERSE = 4  # every so many conversations is one of few words
+
+
+def is_terse(conversation: int) -> bool:
+    """Whether those who take part say the same few words again and again, so that a text names no message."""
+    return conversation % TERSE == TERSE - 1
+
+
 def content_of(user: User, conversation: int, number: int) -> str:
-    """A text that no other message has."""
-    return f"{user[0]} {user[1]} dans {conversation}, numéro {number}"
-
-
-def number_of(content: str) -> int:
-    """Which message of its sender in its conversation a text is."""
-    return int(content.rsplit(" ", 1)[1])
+    """The text of a message: one of a few, or one that no other message has."""
+    name = f"{user[0]} {user[1]} dans {conversation}, numéro {number}"
+    return WORDS[zlib.crc32(name.encode()) % len(WORDS)] if is_terse(conversation) else name

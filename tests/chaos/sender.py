@@ -28,6 +28,16 @@ STEPS: dict[str, tuple[type, str, bool]] = {
     "before it is relayed": (Sending, "relay", False),
     "after it was relayed": (Sending, "relay", True),
 }
+TROUBLE: dict[str, tuple[type, str, bool]] = {
+    "before it is noted": (Keeper, "note", False),
+    "after it was noted": (Keeper, "note", True),
+    "before it is read back": (Sending, "read_after", False),
+    "before it is taken up": (Keeper, "take_up", False),
+    "after it was taken up": (Keeper, "take_up", True),
+    "before it is dropped": (Keeper, "forget", False),
+    "after it was dropped": (Keeper, "forget", True),
+}
+"""Steps of a send that does not go well, likewise."""
 """The steps of a send: a function, and whether the process dies after it rather than before it."""
 
 PATIENCE = 60.0  # seconds that a process gets; far more than it needs
@@ -36,10 +46,12 @@ PATIENCE = 60.0  # seconds that a process gets; far more than it needs
 def run(pipe: Connection, url: str, token: str, store: str, settings: dict[str, Any], work: dict[str, Any]) -> None:
     """Be that process: send `work["contents"]`, and die at `work["step"]` of message number `work["number"]`.
 
+    What is left then is given to `work["then"]`, which is `retry` or `discard`, if anything.
+
     Says `("accepted", content)` and `("confirmed", content)` as they happen, and at last `("left", statuses)`.
     """
     if work.get("step"):
-        _die_at(*STEPS[work["step"]], work["number"])
+        _die_at(*{**STEPS, **TROUBLE}[work["step"]], work["number"])
     asyncio.run(_send(pipe, url, token, store, MessagingConfig(**settings), work))
 
 
@@ -50,9 +62,13 @@ async def _send(
     await client.connect()
     async with client.conversation(work["conversation"]) as session:
         for content in work["contents"]:
-            await session.send(content, wait=False)
+            await session.send(content, wait=False, deadline=work.get("deadline"))
             pipe.send(("accepted", content))
         await client._outbox.drain(PATIENCE * FastClock.FACTOR)
+        if ends := {each.done for each in client._outbox.pending()}:
+            await asyncio.wait(ends)  # one whose deadline is over leaves its queue first, and is noted then
+        for message in client.pending() if work.get("then") else ():
+            await getattr(session, work["then"])(message)
         for content in work["contents"]:
             if content not in [each.content for each in client.pending()]:
                 pipe.send(("confirmed", content))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.crew import run_clients
-from tests.chaos.plan import Plan
+from tests.chaos.plan import Journal, Plan
 from tests.chaos.verdict import Verdict, judge, missing, stored
 from tests.chaos.weather import run_server
 
@@ -88,10 +88,12 @@ def rage(plan: Plan, say: Say = lambda _line: None) -> Verdict:
 def _kill_as_it_goes(plan: Plan, server: _Life, crews: list[_Life], say: Say) -> None:
     """Kill a server or a crew whenever some more messages have been stored."""
     chance = random.Random(f"{plan.seed} kills")
+    faults = Journal(plan.faults)
     victims = ["server"] * plan.server_kills + ["crew"] * plan.client_kills
     chance.shuffle(victims)
     for number, victim in enumerate(victims):
         _wait_for(plan, plan.messages * (number + 1) // (len(victims) + 2))
+        faults.write(f"{victim} killed", 1)
         if victim == "server":
             server.kill()
             time.sleep(chance.uniform(0, 0.5))  # how long it is away

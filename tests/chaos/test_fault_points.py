@@ -111,7 +111,11 @@ def check(stored: list[str], heard: Heard) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize(
+    ("scene", "number"),
+    [("keys honoured", 3), ("keys echoed", 1), ("keys unknown", 1), ("keys unknown", 3)],
+    indirect=["scene"],
+)
 async def test_killed_at_a_step_and_started_again(scene: Scene, step: str, number: int) -> None:
     first = await scene.process(CONTENTS, step=step, number=number)
     assert first.exit_code == -signal.SIGKILL
@@ -150,3 +154,123 @@ async def test_killed_again_and_again(scene: Scene) -> None:
     *stored, newest = scene.stored()
     assert newest == "dernier"
     check(stored, first)
+
+
+# --- where a send does not go well ------------------------------------------------------------------------------------
+
+
+def left(heard: Heard) -> list[str]:
+    """The texts that a process left behind at its end."""
+    (found,) = heard.contents("left")
+    return [content for content, _status in found]
+
+
+def check_with(stored: list[str], heard: Heard, refused: list[str]) -> None:
+    """What was handed in is stored, or left as it was refused: each once, and nothing else."""
+    _elsewhere, *stored = stored
+    accepted = heard.contents("accepted")
+    assert len(accepted) <= len(stored) + len(refused) <= len(accepted) + 1
+    assert stored == CONTENTS[len(refused) : len(refused) + len(stored)]
+
+
+only_unknown = pytest.mark.parametrize("scene", ["keys unknown"], indirect=True)
+
+
+@pytest.mark.parametrize("step", ["before it is noted", "after it was noted"])
+async def test_killed_where_it_is_noted_that_the_server_is_away(scene: Scene, step: str) -> None:
+    scene.server.faults.answer("send", 503)
+    first = await scene.process(CONTENTS, step=step, number=1)
+    assert first.exit_code == -signal.SIGKILL
+    second = await scene.process([])
+    assert second.exit_code == 0
+    assert left(second) == []
+    check(scene.stored(), first)
+
+
+@only_unknown
+@pytest.mark.parametrize("step", ["before it is noted", "after it was noted"])
+async def test_killed_where_a_refusal_is_noted(scene: Scene, step: str) -> None:
+    """Before it is, nobody knows of it, and the message is sent again."""
+    scene.server.faults.answer("send", 400)
+    first = await scene.process(CONTENTS, step=step, number=1)
+    assert first.exit_code == -signal.SIGKILL
+    second = await scene.process([])
+    assert second.exit_code == 0
+    assert left(second) == ([] if step.startswith("before") else ["ok"])
+    check_with(scene.stored(), first, left(second))
+
+
+@pytest.mark.parametrize("scene", ["keys echoed", "keys unknown"], indirect=True)
+@pytest.mark.parametrize(
+    ("is_stored", "number"),
+    [(True, 1), (False, 1), (False, 2)],
+    ids=["stored", "not stored", "not stored, between the reads"],
+)
+async def test_killed_where_it_is_read_back(scene: Scene, is_stored: bool, number: int) -> None:
+    if is_stored:
+        scene.server.faults.drop_after_storing("send")
+    else:
+        scene.server.faults.drop_before_storing("send")
+    first = await scene.process(CONTENTS, step="before it is read back", number=number)
+    assert first.exit_code == -signal.SIGKILL
+    scene.server.faults.clear()
+    second = await scene.process([])
+    assert second.exit_code == 0
+    assert left(second) == []
+    check(scene.stored(), first)
+
+
+@only_unknown
+@pytest.mark.parametrize("step", ["before it is taken up", "after it was taken up"])
+@pytest.mark.parametrize("first_step", ["after it was kept", "after the request was marked", "after the answer came"])
+async def test_killed_where_it_is_taken_up(scene: Scene, first_step: str, step: str) -> None:
+    first = await scene.process(CONTENTS, step=first_step, number=2)
+    second = await scene.process([], step=step, number=1)
+    assert (first.exit_code, second.exit_code) == (-signal.SIGKILL, -signal.SIGKILL)
+    third = await scene.process([])
+    assert third.exit_code == 0
+    assert left(third) == []
+    check(scene.stored(), first)
+
+
+@only_unknown
+@pytest.mark.parametrize(
+    ("step", "number", "is_sent"),
+    [
+        ("before it is kept", 2, False),
+        ("after it was kept", 2, True),
+        ("before the request leaves", 2, True),
+        ("after the answer came", 1, True),  # the first that came well
+    ],
+)
+async def test_killed_where_it_is_tried_again_by_hand(scene: Scene, step: str, number: int, is_sent: bool) -> None:
+    scene.server.faults.answer("send", 400)
+    first = await scene.process(["ok"], step=step, number=number, then="retry")
+    assert first.exit_code == -signal.SIGKILL
+    second = await scene.process([])
+    assert second.exit_code == 0
+    assert (scene.stored()[1:], left(second)) == ((["ok"], []) if is_sent else ([], ["ok"]))
+
+
+@only_unknown
+@pytest.mark.parametrize(("step", "stays"), [("before it is dropped", True), ("after it was dropped", False)])
+async def test_killed_where_it_is_discarded(scene: Scene, step: str, stays: bool) -> None:
+    scene.server.faults.answer("send", 400)
+    first = await scene.process(["ok"], step=step, number=1, then="discard")
+    assert first.exit_code == -signal.SIGKILL
+    second = await scene.process([])
+    assert second.exit_code == 0
+    assert (scene.stored()[1:], left(second)) == ([], ["ok"] if stays else [])
+
+
+@only_unknown
+@pytest.mark.parametrize("step", ["before it is noted", "after it was noted"])
+async def test_killed_where_a_deadline_ends(scene: Scene, step: str) -> None:
+    """Before that is noted nobody was told of it, and the next process goes on with what time is left."""
+    scene.server.faults.silence("send")
+    first = await scene.process(["ok"], step=step, number=1, deadline=100.0)
+    assert first.exit_code == -signal.SIGKILL
+    scene.server.faults.clear()
+    second = await scene.process([])
+    assert second.exit_code == 0
+    assert (scene.stored()[1:], left(second)) == ((["ok"], []) if step.startswith("before") else ([], ["ok"]))

@@ -44,6 +44,26 @@ async def test_what_was_missed_comes_after_a_restart(server: MessagingServer, ta
     assert [each for life in lives for each in life.ids] == ids_of(server, talk, 3)
 
 
+async def test_the_message_whose_handler_closes_the_client_does_not_come_again(
+    server: MessagingServer, talk: int, store: Path
+) -> None:
+    client = bot(server, store)
+    told: list[str] = []
+
+    @client.on_new_message
+    async def stop(message: Message) -> None:
+        told.append(message.content)
+        await client.aclose()
+
+    await client.join_conversation(talk)
+    running = asyncio.create_task(client.run_forever())
+    await server.say(talk, "stop", DOCTOR)
+    async with asyncio.timeout(20):
+        await running
+    assert told == ["stop"]
+    assert (await one_life(server, store, talk, 1, "second")).in_time == ids_of(server, talk, 4)
+
+
 async def test_a_message_that_no_handler_had_comes_again(server: MessagingServer, talk: int, store: Path) -> None:
     async with bot(server, store) as client:
         never = asyncio.Event()
@@ -63,6 +83,41 @@ async def test_a_message_that_no_handler_had_comes_again(server: MessagingServer
     heard = await one_life(server, store, talk, 0, "")
     await heard.until(2)
     assert heard.ids == ids_of(server, talk, 3)
+
+
+async def test_an_iterator_that_nobody_asks_holds_nothing_up_for_ever(
+    server: MessagingServer, talk: int, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else one that was made and forgotten would have everything come again after every restart."""
+    monkeypatch.setattr("messaging_client.streams.PATIENCE", 0.05)
+    async with bot(server, store) as client, client.conversation(talk) as session:
+        heard = listen(client)
+        forgotten = session.stream(), client.events(Message)
+        await server.say(talk, "first", DOCTOR)
+        await heard.until(1)
+        async with asyncio.timeout(20):
+            while (committing := client._positions._committing) is not None:
+                await asyncio.wait({committing})
+        assert [each.queue.waiting for each in forgotten] == [1, 1]
+        (cursor,) = (await client._store.cursors()).values()
+        assert heard.ids[0] in cursor.ids | set(cursor.seen)
+
+
+async def test_what_an_iterator_was_not_asked_for_yet_comes_again(
+    server: MessagingServer, talk: int, store: Path
+) -> None:
+    async with bot(server, store) as client, client.events(Message) as messages:
+        heard = listen(client)
+        await client.join_conversation(talk)
+        for number in range(3):
+            await server.say(talk, f"first {number}", DOCTOR)
+        await heard.until(3)
+        for _ in range(2):  # so that it is done with the first one
+            await anext(messages)
+        await client.aclose()
+    heard = await one_life(server, store, talk, 0, "")
+    await heard.until(2)
+    assert heard.ids[-2:] == ids_of(server, talk, 4)
 
 
 async def test_leaving_begins_anew(server: MessagingServer, talk: int, store: Path) -> None:

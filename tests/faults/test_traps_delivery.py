@@ -195,6 +195,58 @@ async def test_trap_18_the_offset_of_a_server_with_recovery_is_no_argument() -> 
         assert client.stats().handler_errors == 0
 
 
+# The last argument, which is the server's own on one side and the user's on the other.
+OFFSETS = ["OQtFGt6", "OQtFGt7.1", "PZz_-09.a0", "1706000000000-0", "1706000000000-17", "507f1f77bcf86cd799439011"]
+NO_OFFSETS = [
+    "",
+    "words",
+    "bonjour",
+    "urgent",
+    "4711",
+    "2025-01-01",
+    "temp_17060000",
+    "3f2b6c1e-0000-4000-8000-1234567890ab",
+]
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+async def test_trap_18_the_offset_of_an_event_without_payload(offset: str) -> None:
+    async with Peer(recover) as peer, Line(peer.url) as line:
+        await line.connection.connect()
+        await peer.visit.emit("ring", offset)
+        await peer.visit.emit("ring", offset, offset)
+        await peer.visit.send(f'451-["b",{{"_placeholder":true,"num":0}},"{offset}"]')
+        await peer.visit.send(b"1")
+        await peer.visit.emit("ring", 5, None)
+        await line.until(lambda: len(line.events) == 4)
+        assert line.events == [("ring", ()), ("ring", (offset,)), ("b", (b"1",)), ("ring", (5, None))]
+
+
+@pytest.mark.parametrize("text", NO_OFFSETS)
+async def test_trap_18_a_volatile_event_keeps_its_last_argument(text: str) -> None:
+    async with Peer(recover) as peer, Line(peer.url) as line:
+        await line.connection.connect()
+        await peer.visit.emit("status", text)
+        await line.until(lambda: line.events == [("status", (text,))])
+
+
+async def test_trap_18_an_event_that_wants_an_acknowledgement_has_no_offset() -> None:
+    async with Peer(recover) as peer, Line(peer.url) as line:
+        await line.connection.connect()
+        await peer.visit.send('4212["asked",1,"OQtFGt6"]')
+        await peer.visit.send('4213["asked","OQtFGt6"]')
+        await peer.until(lambda: "4313[]" in peer.visit.frames)
+        assert line.events == [("asked", (1, "OQtFGt6")), ("asked", ("OQtFGt6",))]
+
+
+async def test_trap_18_a_frame_that_cannot_be_read_is_reported_whole() -> None:
+    async with Peer(recover) as peer, Line(peer.url) as line:
+        await line.connection.connect()
+        await peer.visit.send("49QtFGt6")
+        await line.until(lambda: line.names == [INVALID_FRAME])
+        assert len(line.events[0][1]) == 2
+
+
 async def test_trap_18_without_recovery_every_argument_is_the_users() -> None:
     async with Peer() as peer, Line(peer.url) as line:
         await line.connection.connect()

@@ -140,6 +140,7 @@ async def test_trap_03_an_odd_handshake_is_a_failed_attempt_at_once(script: Call
             with pytest.raises(ConnectFailed) as caught:
                 await line.connection.connect()
         assert not isinstance(caught.value, HandshakeRefused)
+        assert "unexpected" not in str(caught.value), "explained, not caught by the net below"
         assert line.state is State.DISCONNECTED
         assert line.moves == [("connecting", "connect", 1), ("disconnected", "attempt_failed", 1)]
         await peer.until(lambda: peer.open == 0)
@@ -181,8 +182,9 @@ async def test_trap_03_a_peer_that_speaks_no_websocket_is_a_failed_attempt(greet
 
     async with Bare(talk) as peer, Line(peer.url, connect_timeout=30.0) as line:
         async with asyncio.timeout(PROMPTLY):
-            with pytest.raises(ConnectFailed):
+            with pytest.raises(ConnectFailed) as caught:
                 await line.connection.connect()
+        assert "unexpected" not in str(caught.value)
 
 
 async def test_trap_03_nobody_listens() -> None:

@@ -63,7 +63,7 @@ def test_trap_13_an_interrupt_is_the_applications(program: str, wanted: str) -> 
         try:
             assert process.stdout.readline() == "up\n"
             process.send_signal(signal.SIGINT)
-            out, _ = process.communicate(timeout=10)
+            out, _ = process.communicate(timeout=60)
         finally:
             process.kill()
     assert out == wanted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -11,9 +11,10 @@ from typing import Any
 from messaging_client.clock import SystemClock
 from messaging_client.errors import MessagingError
 from messaging_client.models import Id, Message, MessageType, Participant, User, UserType
-from messaging_client.outbox import Keeper, Mark, Outbox, Outgoing
+from messaging_client.outbox import Found, Keeper, Known, Mark, Outbox, Outgoing
 from messaging_client.store import Store
 from messaging_client.testing import ManualClock
+from messaging_client.transport.aio import Attempt
 from messaging_client.transport.retry import Backoff
 
 PATIENT = ("patient", 5)
@@ -48,7 +49,10 @@ class Script:
         self.answers: list[Any] = []
         self.reads: list[Any] = []
         self.stored: dict[Id, list[Message]] = {}
-        self.known: dict[Id, Mark] = {}
+        self.known: dict[Id, Known] = {}
+        self.leaves = True
+        self.is_away = False
+        self.shows: Callable[[Found], Found] = lambda found: found
         self.log: list[tuple[float, str, Any]] = []
         self.told: list[Id] = []
         self.relayed: list[Id] = []
@@ -67,6 +71,7 @@ class Script:
 
     async def send(self, outgoing: Outgoing) -> Message:
         self.log.append((self.clock.monotonic(), "send", outgoing.pending.content))
+        outgoing.progress = Attempt(may_have_left=self.leaves)
         self.arrived.set()
         self.at_a_time += 1
         self.most_at_a_time = max(self.at_a_time, self.most_at_a_time)
@@ -105,28 +110,31 @@ class Script:
         place.append(message)
         return message
 
-    async def read_after(self, conversation_id: Id, mark: Mark) -> Sequence[Message]:
+    async def read_after(self, conversation_id: Id, mark: Mark) -> Found:
         self.log.append((self.clock.monotonic(), "read", conversation_id))
         return self._read(conversation_id)
 
-    async def newest(self, conversation_id: Id) -> Sequence[Message]:
+    async def newest(self, conversation_id: Id) -> Found:
         self.log.append((self.clock.monotonic(), "newest", conversation_id))
         return self._read(conversation_id)
 
-    def _read(self, conversation_id: Id) -> Sequence[Message]:
+    def _read(self, conversation_id: Id) -> Found:
         answer = self.reads.pop(0) if self.reads else None
-        if answer is not None:
+        if isinstance(answer, MessagingError):
             raise answer
-        return tuple(self.stored.get(conversation_id, ()))
+        return self.shows(Found(tuple(self.stored.get(conversation_id, ()))))
 
-    def newest_known(self, conversation_id: Id) -> Mark | None:
+    def newest_known(self, conversation_id: Id) -> Known | None:
         return self.known.get(conversation_id)
 
     def confirmed(self, message: Message) -> None:
         self.told.append(message.id)
 
-    async def relay(self, message: Message) -> None:
+    async def relay(self, message: Message) -> bool:
+        if self.is_away:
+            return False
         self.relayed.append(message.id)
+        return True
 
 
 def an_outbox(script: Script, *, is_idempotent: bool = True, store: Store | None = None, limit: int = 1000) -> Outbox:

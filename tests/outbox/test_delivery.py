@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from messaging_client.errors import (
-    AuthenticationError,
     Conflict,
     ConnectFailed,
     ConnectionLost,
@@ -16,6 +16,7 @@ from messaging_client.errors import (
     NotFound,
     PermissionDenied,
     RateLimited,
+    RequestError,
     RequestTimeout,
     SendUncertain,
     ServerError,
@@ -52,7 +53,6 @@ REFUSALS = [
     Conflict("closed", operation="send", status=409),
     UnexpectedResponse("redirect", operation="send", status=302),
     server_error(501),
-    AuthenticationError("token"),
 ]
 
 
@@ -159,19 +159,64 @@ async def test_a_refusal_after_a_request_that_may_be_stored_is_uncertain(script:
     assert error.__cause__ is REFUSALS[0]
 
 
-@pytest.mark.parametrize(
-    ("is_idempotent", "expected"), [(True, SendUncertain), (False, ServerError)], ids=["keys", "read back"]
-)
-async def test_a_server_that_always_fails_holds_up_the_others_for_a_while_only(
-    script: Script, clock: ManualClock, is_idempotent: bool, expected: type[MessagingError]
+@pytest.mark.parametrize("is_idempotent", [True, False], ids=["keys", "read back"])
+async def test_a_server_that_fails_for_long_is_asked_until_it_is_well_again_and_order_is_kept(
+    script: Script, clock: ManualClock, is_idempotent: bool
 ) -> None:
-    script.answers = [server_error(500)] * 5
+    script.answers = [server_error(500)] * 30
     outbox = an_outbox(script, is_idempotent=is_idempotent)
     first, second = submit(outbox, "un"), submit(outbox, "deux")
-    await clock.advance(60)
-    assert isinstance(await outcome(first), expected)
+    await clock.advance(600)
+    assert isinstance(await outcome(first), Message)
     assert isinstance(await outcome(second), Message)
-    assert script.sent() == ["un"] * 5 + ["deux"]
+    assert script.sent() == ["un"] * 31 + ["deux"]
+    assert script.contents() == ["un", "deux"]
+    apart = [later - earlier for earlier, later in pairwise(script.times("send")[:31])]
+    assert max(apart) == (8 if is_idempotent else 10)  # two seconds of these between two reads
+
+
+@pytest.mark.parametrize("is_idempotent", [True, False], ids=["keys", "read back"])
+async def test_a_server_that_is_not_understood_leaves_the_message_uncertain(
+    script: Script, clock: ManualClock, is_idempotent: bool
+) -> None:
+    odd = UnexpectedResponse("html", operation="send", status=200)
+    script.answers = [odd, odd, odd, odd, AWAY, *[odd] * 5]
+    outbox = an_outbox(script, is_idempotent=is_idempotent)
+    first, second = submit(outbox, "un"), submit(outbox, "deux")
+    await clock.advance(200)
+    error = await outcome(first)
+    assert isinstance(error, SendUncertain)
+    assert error.__cause__ is odd
+    assert isinstance(await outcome(second), Message)
+    assert script.sent() == ["un"] * 10 + ["deux"]
+
+
+@pytest.mark.parametrize("status", [408, 425])
+@pytest.mark.parametrize("is_idempotent", [True, False])
+async def test_what_the_server_asks_to_say_again_is_said_again(
+    script: Script, clock: ManualClock, status: int, is_idempotent: bool
+) -> None:
+    script.answers = [RequestError("later", operation="send", status=status)] * 3
+    outbox = an_outbox(script, is_idempotent=is_idempotent)
+    outgoing = submit(outbox, "un")
+    await clock.advance(10)
+    assert isinstance(await outcome(outgoing), Message)
+    assert (script.times("send"), script.sent("read")) == ([0, 0.5, 1.5, 3.5], [])
+
+
+async def test_a_conflict_after_a_request_that_may_be_under_way_asks_again(script: Script, clock: ManualClock) -> None:
+    conflict = Conflict("under way", operation="send", status=409)
+    script.answers = [("lost", CUT), conflict, conflict]
+    outbox = an_outbox(script)
+    outgoing = submit(outbox, "un")
+    await clock.advance(10)
+    assert isinstance(await outcome(outgoing), Message)
+    script.answers = [CUT, *[conflict] * 10]
+    outgoing = submit(outbox, "deux")
+    await clock.advance(100)
+    error = await outcome(outgoing)
+    assert isinstance(error, SendUncertain)  # the key may stand for another message
+    assert error.__cause__ is conflict
 
 
 # --- uncertain -------------------------------------------------------------------------------------------------------

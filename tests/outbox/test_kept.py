@@ -227,6 +227,15 @@ async def test_a_store_that_is_free_again_can_be_used(script: Script, opened: Op
     assert script.contents() == ["deux"]
 
 
+async def test_that_a_request_has_not_left_is_kept_too(script: Script, clock: ManualClock, opened: Opening) -> None:
+    script.answers = [AWAY] * 10
+    outbox, store = opened()
+    await outbox.accepted(submit(outbox, "un"))
+    await clock.wait_for_sleepers(timeout=20)  # it waits for the next try
+    (row,) = await kept(store)
+    assert (row.attempts, row.may_have_left) == (1, False)
+
+
 async def test_what_is_known_before_a_send_is_kept(script: Script, opened: Opening) -> None:
     newest = script.add(15, "avant")
     script.hold = asyncio.Event()

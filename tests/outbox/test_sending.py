@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from messaging_client import (
+    AuthenticationError,
     ConfigurationError,
     ConversationSession,
     Message,
@@ -294,3 +295,90 @@ async def test_a_file_that_cannot_be_used_is_told_when_connecting(scene: Scene, 
     with pytest.raises(StoreError, match="no SQLite database"):
         await third.connect()
     assert store.read_bytes() == b"canary" * 1000
+
+
+# --- tokens, deadlines and relays ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scene", ["keys honoured"], indirect=True)
+@pytest.mark.parametrize("mishap", ["cancelled", "raises"])
+async def test_a_token_callable_that_fails_for_a_moment_delays_and_ends_nothing(scene: Scene, mishap: str) -> None:
+    first, asked = scene.server.token(*DOCTOR), 0
+
+    async def token() -> str:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            return first
+        if asked < 4:
+            raise asyncio.CancelledError if mishap == "cancelled" else OSError
+        return scene.server.token(*DOCTOR)
+
+    client = MessagingClient(scene.server.url, token=token, clock=FastClock())
+    async with client:
+        await client.send_message_to_conversation(scene.conversation, "un")
+        scene.server.faults.expire(first)
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(client.send_message_to_conversation(scene.conversation, each) for each in "abc"))
+        assert (scene.stored(), client.pending(), asked) == (["un", "a", "b", "c"], (), 4)
+
+
+@pytest.mark.parametrize("scene", ["keys honoured"], indirect=True)
+async def test_a_refused_token_ends_one_message_and_connecting_again_sends_the_others(scene: Scene) -> None:
+    tokens = [scene.server.token(*DOCTOR)]
+    async with MessagingClient(scene.server.url, token=lambda: tokens[-1], clock=FastClock()) as client:
+        session = await scene.session(client)
+        scene.server.faults.expire(tokens[0])
+        sending = [
+            asyncio.ensure_future(client.send_message_to_conversation(scene.conversation, each)) for each in "abc"
+        ]
+        with pytest.raises(AuthenticationError):
+            await sending[0]
+        assert [each.status for each in client.pending()] == [
+            MessageStatus.ERROR,
+            MessageStatus.SENDING,
+            MessageStatus.SENDING,
+        ]
+        tokens.append(scene.server.token(*DOCTOR))
+        await client.connect()  # connected all the while: the socket's token was good when it was asked
+        async with asyncio.timeout(20):
+            await asyncio.gather(*sending[1:])
+        assert scene.stored() == ["b", "c"]
+        (refused,) = client.pending()
+        await session.retry(refused)
+        assert scene.stored() == ["b", "c", "a"]
+
+
+@pytest.mark.parametrize("scene", ["keys honoured"], indirect=True)
+async def test_a_deadline_while_a_token_is_waited_for_says_that_nothing_left(scene: Scene) -> None:
+    first, never = scene.server.token(*DOCTOR), asyncio.Event()
+    asked = 0
+
+    async def token() -> str:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            await never.wait()
+        return first
+
+    async with MessagingClient(scene.server.url, token=token, clock=FastClock()) as client:
+        await client.send_message_to_conversation(scene.conversation, "un")
+        scene.server.faults.expire(first)
+        with pytest.raises(RequestTimeout) as given_up:
+            await client.send_message_to_conversation(scene.conversation, "deux", deadline=30)
+        assert not given_up.value.may_have_left
+
+
+async def test_what_was_sent_without_a_connection_is_relayed_when_there_is_one() -> None:
+    options = ServerOptions(broadcast_on_post=False)
+    async with MessagingServer(options=options) as server, AsyncExitStack() as stack:
+        conversation = await server.create_conversation("Messages - Ordonnance 15", [PATIENT, DOCTOR])
+        patient = await stack.enter_async_context(MessagingClient(server.url, token=server.token(*PATIENT)))
+        await patient.join_conversation(conversation)
+        doctor = MessagingClient(server.url, token=server.token(*DOCTOR))
+        stack.push_async_callback(doctor.aclose, drain=0)
+        async with patient.events(Message) as heard:
+            await doctor.send_messages(conversation, ["un", "deux"])
+            await doctor.connect()
+            async with asyncio.timeout(20):
+                assert [(await anext(heard)).content for _ in range(2)] == ["un", "deux"]

@@ -10,6 +10,7 @@ from typing import Any
 
 from messaging_client.models import Id, MessageType, User, UserType
 from messaging_client.store import StoredSend
+from messaging_client.store.records import SEND_COLUMNS
 
 SERVER = "http://localhost:3000"
 PATIENT = User(id=5, type=UserType.PATIENT, role="patient")
@@ -51,3 +52,29 @@ def set_mode(path: Path, mode: int) -> None:
 def largest_of(path: Path) -> int:
     """Bytes of the largest file of a folder."""
     return max(map(len, bytes_of(path).values()))
+
+
+def in_it(path: Path, data: bytes | None = None) -> bytes:
+    """Open a file and close it again: read it, or write it anew."""
+    if data is not None:
+        path.write_bytes(data)
+    return path.read_bytes()
+
+
+def in_turn(path: Path, *statements: str) -> None:
+    """Do something to a file behind the back of the client."""
+    database = sqlite3.connect(path, isolation_level=None)
+    try:
+        for each in statements:
+            database.execute(each)
+    finally:
+        database.close()
+
+
+LOOSE = (
+    f"CREATE TABLE loose ({SEND_COLUMNS})",
+    "INSERT INTO loose SELECT * FROM sends",
+    "DROP TABLE sends",
+    "ALTER TABLE loose RENAME TO sends",
+)
+"""Makes the table of a file of which SQLite does not check the types, as in files of before."""

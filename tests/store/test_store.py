@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -93,6 +91,26 @@ async def test_writes_at_the_same_time_share_a_transaction(opened: Opening, monk
     assert sizes == [100]
 
 
+async def test_a_confirmed_id_is_kept_while_another_message_may_be_taken_for_it(opened: Opening) -> None:
+    store = await opened()
+    marked = a_send(1, after_ids=frozenset({1}), may_have_left=True)
+    for each in (marked, a_send(2), a_send(3), a_send(4, 16)):
+        await store.save_send(each)
+    await store.confirm_send("key-2", 15, 9)
+    await store.confirm_send("key-4", 16, "9x")  # nothing else is there of this conversation
+    await store.add_claim(15, "10x")
+    await store.add_claim(16, 11)
+    await store.aclose()
+
+    again = await opened()
+    assert sorted(await again.claims(), key=str) == [(15, "10x"), (15, 9)]
+    assert [each.position for each in await again.sends()] == [1, 3]
+    await again.confirm_send("key-3", 15, 12)
+    assert len(await again.claims()) == 3
+    await again.remove_send("key-1")
+    assert (await again.claims(), await again.sends()) == ([], [])
+
+
 async def test_nobody_sees_a_content(opened: Opening) -> None:
     store = await opened()
     await store.save_send(a_send(content="canary"))
@@ -141,49 +159,6 @@ async def test_two_clients_of_a_process_cannot_share_a_file(opened: Opening, pat
     assert await (await opened()).sends() == [SENDS[0]]
 
 
-_HOLDER = f"""
-import asyncio, sys
-from messaging_client.models import User, UserType
-from messaging_client.store import open_store
-from messaging_client.errors import ConfigurationError
-
-async def main():
-    store = open_store(sys.argv[1])
-    try:
-        await store.bind({SERVER!r}, User(id=5, type=UserType.PATIENT))
-    except ConfigurationError as error:
-        print(error, flush=True)
-        return
-    print("open", flush=True)
-    sys.stdin.read()
-
-asyncio.run(main())
-"""
-
-
-def _process(path: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", _HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-
-
-async def test_the_lock_keeps_another_process_out_and_ends_with_its_own(opened: Opening, path: Path) -> None:
-    with _process(path) as holder:
-        assert holder.stdout.readline() == "open\n"
-        with pytest.raises(ConfigurationError, match="in use"):
-            await opened()
-        holder.kill()
-        holder.wait()
-    store = await opened()
-    # A second client of this process that fails must not drop the lock of the first.
-    with pytest.raises(ConfigurationError, match="in use"):
-        await opened()
-    with _process(path) as late:
-        said, _ = late.communicate(timeout=30)
-        assert "in use" in said
-    await store.save_send(SENDS[0])
-
-
 # --- the file and the thread -----------------------------------------------------------------------------------------
 
 
@@ -191,7 +166,7 @@ async def test_only_its_owner_can_read_the_file(opened: Opening, path: Path) -> 
     store = await opened()
     await store.save_send(SENDS[0])
     files = sorted(bytes_of(path))
-    assert files == [path.name, f"{path.name}-wal"]
+    assert files == [path.name, f"{path.name}-lock", f"{path.name}-wal"]
     assert {mode_of(path.with_name(name)) for name in files} == {0o600}
     await store.aclose()
     set_mode(path, 0o644)

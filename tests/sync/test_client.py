@@ -64,6 +64,15 @@ def test_a_script(messaging_server: BackgroundServer) -> None:
     assert not client_threads()
 
 
+@pytest.mark.parametrize("drain", ["x", -1, None, float("nan")])
+def test_closing_with_a_time_that_is_none_closes_nothing(patient: MessagingClient, drain: Any) -> None:
+    with pytest.raises(ValidationFailed, match="drain"):
+        patient.close(drain)
+    assert patient.check_health()
+    patient.close()
+    assert not client_threads()
+
+
 def test_closing_says_what_it_left_and_may_be_repeated(patient: MessagingClient) -> None:
     report = patient.close(drain=1.0)
     assert (report.unsent, report.cancelled) == ((), 0)

@@ -33,7 +33,7 @@ BY_HAND = {
 pairs = pytest.mark.parametrize(("asynchronous", "blocking"), PAIRS.values(), ids=PAIRS)
 
 # What the parts of the client use among themselves, and what is called otherwise here.
-INTERNAL = {"hold_room", "release_room", "offer", "queue", "label", "waiting", "worked_off", "closed"}
+INTERNAL = {"offer", "queue", "label", "waiting", "worked_off", "patience", "closed"}
 RENAMED = {"aclose": "close"}
 
 

@@ -105,21 +105,55 @@ def test_nothing_is_shown() -> None:
     assert repr(source) == str(source) == "<TokenSource>"
 
 
+async def renew(source: TokenSource, rejected: str) -> str:
+    """What a request sends after the server refused the token that it had sent."""
+    trial = source.trial()
+    trial._last = rejected
+    assert trial.refused()
+    return await trial.token()
+
+
+async def sent_until_final(source: TokenSource) -> list[str]:
+    """What a request sends that is always refused."""
+    trial = source.trial()
+    sent = [await trial.token()]
+    while trial.refused():
+        sent.append(await trial.token())
+    return sent
+
+
+async def test_every_candidate_gets_its_turn() -> None:
+    source = TokenSource([ONE, TWO, THREE])
+    assert await sent_until_final(source) == [ONE, TWO, THREE]
+    assert await sent_until_final(source) == [THREE, ONE, TWO], "whoever connects again tries them all again"
+    assert await sent_until_final(TokenSource(lambda: [ONE, TWO, THREE])) == [ONE, TWO, THREE]
+    assert await sent_until_final(TokenSource(ONE)) == [ONE, ONE], "the second refusal is final"
+
+
+async def test_a_callable_is_asked_once_for_each_trial() -> None:
+    asked = Asked(ONE, [ONE, TWO, THREE], ONE, ONE)
+    source = TokenSource(asked)
+    assert await sent_until_final(source) == [ONE, TWO, THREE]
+    assert asked.count == 2
+    assert await sent_until_final(source) == [THREE, ONE]
+    assert asked.count == 3
+
+
 async def test_static_candidates_are_used_up_one_by_one() -> None:
     source = TokenSource([ONE, TWO, THREE])
-    assert await source.renew(ONE) == TWO
+    assert await renew(source, ONE) == TWO
     assert await source.current() == TWO
     assert source.expires_at == datetime(2030, 1, 1, tzinfo=UTC)
-    assert await source.renew(ONE) == TWO, "somebody else has renewed meanwhile"
-    assert await source.renew(TWO) == THREE
-    assert await source.renew(THREE) == THREE, "the last one stays: the server decides"
-    assert await source.current() == THREE
+    assert await renew(source, ONE) == TWO, "somebody else has renewed meanwhile"
+    assert await renew(source, TWO) == THREE
+    assert await renew(source, THREE) == ONE, "perhaps it was refused for a moment only"
+    assert await source.current() == ONE
 
 
 async def test_a_candidate_of_another_user_is_refused() -> None:
     source = TokenSource([ONE, OTHER])
     with pytest.raises(AuthenticationError, match="another user"):
-        await source.renew(ONE)
+        await renew(source, ONE)
     assert await source.current() == ONE
     assert source.user is not None
     assert source.user.id == 5
@@ -158,8 +192,8 @@ async def test_a_callable_is_asked_on_first_need_and_once() -> None:
     assert asked.count == 1
     assert source.was_asked
     assert source.user is not None
-    assert await source.renew(ONE) == TWO
-    assert await source.renew(ONE) == TWO, "no new call: the token is another one by now"
+    assert await renew(source, ONE) == TWO
+    assert await renew(source, ONE) == TWO, "no new call: the token is another one by now"
     assert asked.count == 2
 
 
@@ -167,7 +201,7 @@ async def test_a_sync_callable() -> None:
     values = iter([[None, f'"{ONE}"'], {"jwt": TWO}])
     source = TokenSource(lambda: next(values))
     assert await source.current() == ONE
-    assert await source.renew(ONE) == TWO
+    assert await renew(source, ONE) == TWO
 
 
 async def test_concurrent_callers_share_one_call() -> None:
@@ -176,7 +210,7 @@ async def test_concurrent_callers_share_one_call() -> None:
     assert await asyncio.gather(*(source.current() for _ in range(16))) == [ONE] * 16
     assert asked.count == 1
     asked.go_on.clear()
-    waiting = [asyncio.create_task(source.renew(ONE)) for _ in range(8)]
+    waiting = [asyncio.create_task(renew(source, ONE)) for _ in range(8)]
     waiting += [asyncio.create_task(source.current()) for _ in range(8)]
     await a_moment()
     asked.go_on.set()
@@ -187,10 +221,10 @@ async def test_concurrent_callers_share_one_call() -> None:
 async def test_a_callable_that_returns_the_refused_token_among_others() -> None:
     source = TokenSource(lambda: [ONE, TWO])
     assert await source.current() == ONE
-    assert await source.renew(ONE) == TWO
+    assert await renew(source, ONE) == TWO
     same = TokenSource(lambda: ONE)
     assert await same.current() == ONE
-    assert await same.renew(ONE) == ONE
+    assert await renew(same, ONE) == ONE
 
 
 async def test_one_cancelled_caller_does_not_end_the_call_of_the_others() -> None:
@@ -262,9 +296,20 @@ async def test_a_sync_callable_that_raises() -> None:
         await TokenSource(fail).current()
 
 
-async def test_cancellation_by_the_callable_passes() -> None:
-    with pytest.raises(asyncio.CancelledError):
-        await TokenSource(Asked(asyncio.CancelledError())).current()
+async def test_a_callable_that_is_cancelled_from_within_gives_no_token_and_cancels_nobody() -> None:
+    source = TokenSource(Asked(asyncio.CancelledError(), ONE))
+    with pytest.raises(TokenUnavailable, match="cancelled"):
+        await source.current()
+    assert await source.current() == ONE
+
+
+async def test_another_token_is_told() -> None:
+    source, told = TokenSource(Asked(ONE, TWO)), []
+    source.on_change = lambda: told.append(source.user)
+    await source.current()
+    assert told == []
+    await source.renew(ONE)
+    assert len(told) == 1
 
 
 async def test_a_callable_without_usable_token() -> None:
@@ -283,8 +328,8 @@ async def test_a_renewed_token_of_another_user() -> None:
     assert await source.current() == ONE
     for _ in range(2):
         with pytest.raises(AuthenticationError, match="another user"):
-            await source.renew(ONE)
+            await renew(source, ONE)
     assert await source.current() == ONE
-    assert await source.renew(ONE) == unnamed, "claims that name nobody contradict nothing"
+    assert await renew(source, ONE) == unnamed, "claims that name nobody contradict nothing"
     assert source.user is not None
     assert source.user.id == 5

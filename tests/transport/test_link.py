@@ -42,7 +42,8 @@ async def linked(
 
 def test_the_private_names_of_the_libraries() -> None:
     client = vars(socketio.AsyncClient)
-    assert {"_engineio_client_class", "_handle_eio_message", "_handle_connect"} <= set(client)
+    assert {"_engineio_client_class", "_handle_eio_message", "_handle_connect", "_handle_event"} <= set(client)
+    assert list(inspect.signature(client["_handle_event"]).parameters) == ["self", "namespace", "id", "data"]
     assert list(inspect.signature(client["_handle_connect"]).parameters) == ["self", "namespace", "data"]
     assert "self._engineio_client_class()(" in inspect.getsource(socketio.base_client)
     engine = vars(engineio.AsyncClient)

@@ -16,6 +16,7 @@ from messaging_client.errors import (
     ConnectionLost,
     ConnectTimeout,
 )
+from messaging_client.events import ConnectionChange
 from messaging_client.models import ConnectionState as State
 from messaging_client.testing import ManualClock
 
@@ -72,6 +73,17 @@ async def test_one_of_two_who_gives_up_does_not_end_the_attempt_of_the_other() -
         assert line.state is State.CONNECTED
 
 
+async def test_when_the_last_of_two_gives_up_too_nothing_is_left() -> None:
+    async with Peer(never_acknowledge) as peer, Line(peer.url) as line:
+        both = [asyncio.create_task(line.connection.connect()) for _ in range(2)]
+        await peer.until(lambda: peer.visits)
+        for each in both:
+            each.cancel()
+            await asyncio.wait({each})
+        assert line.state is State.DISCONNECTED
+        await peer.until(lambda: peer.open == 0)
+
+
 async def test_who_joins_an_attempt_does_not_end_it_by_giving_up() -> None:
     async with Peer(never_acknowledge) as peer, Line(peer.url) as line:
         await line.connection.connect(wait=False)
@@ -116,6 +128,24 @@ async def test_connect_during_a_pause_makes_the_next_attempt_at_once() -> None:
         await line.until_state(State.RECONNECTING)
         await line.connection.connect()
         assert line.moves[-1] == ("connected", "connected", 2)
+        assert clock.slept == []
+
+
+async def test_connect_from_the_handler_of_a_loss_makes_the_next_attempt_at_once() -> None:
+    clock = NotingClock(held=(15.0, 2.0))
+    async with Peer() as peer, Line(peer.url, clock=clock, **PROTOCOL) as line:
+        await line.connection.connect()
+        noted, again = line.connection._on_change, list[asyncio.Task[None]]()
+
+        def on_change(change: ConnectionChange) -> None:
+            noted(change)
+            if change.cause == "connection_lost":
+                again.append(asyncio.create_task(line.connection.connect()))
+
+        line.connection._on_change = on_change
+        peer.visit.abort()
+        await line.until_connected(2)
+        await again[0]
         assert clock.slept == []
 
 

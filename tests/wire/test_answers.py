@@ -116,9 +116,24 @@ def test_without_a_list_there_is_no_list(name: str, read: Callable[..., Any], bo
 
 @pytest.mark.parametrize(("name", "read"), LISTS)
 def test_an_empty_list_is_one(name: str, read: Callable[..., Any]) -> None:
-    for body in (success(**{name: []}), {name: []}, [], {"status": "success", "data": []}, {"data": {name: []}}):
+    for body in (success(**{name: []}), {name: []}, {"data": {name: []}}):
         found = read(body)
         assert (found.messages if isinstance(found, History) else tuple(found)) == ()
+
+
+BARE: list[Any] = [[], [{"id": 1, "contenu": "a", "type": "patient"}], {"status": "success", "data": []}, {"data": [1]}]
+
+
+@pytest.mark.parametrize(("name", "read"), LISTS)
+@pytest.mark.parametrize("body", BARE, ids=str)
+def test_a_list_by_itself_is_one_of_participants_only(name: str, read: Callable[..., Any], body: Any) -> None:
+    if name == "participants":
+        listed = body if isinstance(body, list) else body["data"]
+        assert len(read(body)) == sum(isinstance(each, dict) for each in listed)
+        return
+    with pytest.raises(PayloadError, match=f"no list of {name}") as caught:
+        read(body)
+    assert caught.value.raw is body
 
 
 @pytest.mark.parametrize("body", EMPTY, ids=str)

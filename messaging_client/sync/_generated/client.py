@@ -76,6 +76,7 @@ class MessagingClient(Parts, Subscriptions, Operations, SendOperations, Blocking
                 were going on already, which go on.
             AuthenticationError: the token was refused; the state is `error`.
             NotConnected: the client was closed.
+            ConnectionLost: `disconnect()` or `close()` was called meanwhile.
             ConfigurationError: the file of `store=` is in use, or belongs to another server or user.
             StoreError: the file of `store=` cannot be used.
         """
@@ -86,7 +87,10 @@ class MessagingClient(Parts, Subscriptions, Operations, SendOperations, Blocking
         self._runtime.run(lambda: self._async.disconnect())
 
     def close(self, drain: float = 5.0) -> CloseReport:
-        """Close for good: no socket, task or thread is left.
+        """Close for good: no socket, task or thread is left. Closing again waits for the same end.
+
+        Whoever is cancelled while waiting gives what waits no more time; the closing itself is brought to its end.
+        A handler may close its client; it is not waited for.
 
         Args:
             drain: seconds that messages get to be sent, and handlers to finish what waits for them.
@@ -123,6 +127,8 @@ class MessagingClient(Parts, Subscriptions, Operations, SendOperations, Blocking
 
         Raises:
             ConnectTimeout: not within `timeout` seconds.
+            AuthenticationError: the token was refused for good.
+            NotConnected: the client was closed.
         """
         self._runtime.run(lambda: self._async.wait_connected(timeout))
 
@@ -134,6 +140,7 @@ class MessagingClient(Parts, Subscriptions, Operations, SendOperations, Blocking
 
         Raises:
             PermissionDenied, NotFound: the user does not take part in it.
+            NotConnected: the client was closed.
         """
         self._runtime.run(lambda: self._async.join_conversation(conversation_id))
 
@@ -148,6 +155,7 @@ class MessagingClient(Parts, Subscriptions, Operations, SendOperations, Blocking
 
         Raises:
             PermissionDenied, AuthenticationError, UnexpectedResponse: the list cannot be read.
+            NotConnected: the client was closed.
         """
         self._runtime.run(lambda: self._async.join_all())
 

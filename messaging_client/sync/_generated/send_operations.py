@@ -107,7 +107,7 @@ class SendOperations(Face[AsyncMessagingClient]):
         Raises:
             NotConnected: there is no connection.
             RequestTimeout, ConnectionLost: no word came; the server may have stored it.
-            ValidationFailed: the server could not take it (`server_message` says why).
+            ValidationFailed: the server could not take it (`server_message` says why), or an argument cannot work.
         """
         return self._runtime.run(
             lambda: self._async.send_message_via_websocket(conversation_id, contenu, timeout=timeout)

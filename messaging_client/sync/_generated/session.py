@@ -152,7 +152,7 @@ class ConversationSession(Face[AsyncConversationSession]):
         return Block(self._runtime, self._runtime.call(lambda: self._async.typing()))
 
     def refresh(self) -> None:
-        """Read the newest page, the conversation and its participants again."""
+        """Read the newest page, the conversation and its people again, and older pages whose statuses may change."""
         self._runtime.run(lambda: self._async.refresh())
 
     def load_older(self) -> int:

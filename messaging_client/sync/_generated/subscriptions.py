@@ -186,14 +186,14 @@ class Subscriptions(Face[AsyncMessagingClient]):
         )
 
     def expect(
-        self, type: type[E], predicate: Callable[[E], bool] | None = None, timeout: float = 10.0
+        self, type: type[E], predicate: Callable[[E], bool] | None = None, timeout: float | None = 10.0
     ) -> Expectation[E]:
         """Wait for an event that is still to come: `with client.expect(Message) as reply: ...`, `reply.result()`.
 
         Args:
             type: the kind of event; the user's own messages count.
             predicate: which one, or None for the first.
-            timeout: seconds, from the moment that `result()` is called.
+            timeout: seconds, from the moment that `result()` is called; None is for ever.
 
         Raises:
             ExpectTimeout: from `result()`; its text lists what came and did not match, without content.
