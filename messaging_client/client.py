@@ -263,7 +263,7 @@ class MessagingClient(Parts):
             NotConnected: the client was closed.
         """
         self._check_open()
-        await self._rooms.hold_all()
+        await self._all_rooms.hold()
 
     # --- conversations -----------------------------------------------------------------------------------------------
 

@@ -157,10 +157,14 @@ class Dispatcher:
             self.publish_by_name(event)
         for consumer in tuple(self._everywhere.get(kind, _NOBODY)):
             consumer.offer(event)
+        self.publish_in_conversation(event)
+
+    def publish_in_conversation(self, event: Any) -> None:
+        """Put an event into the queues of those only who want those of its conversation."""
         if self._in_conversation:
             conversation_id = getattr(event, "conversation_id", None)
             if conversation_id is not None:
-                for consumer in tuple(self._in_conversation.get((kind, conversation_id), _NOBODY)):
+                for consumer in tuple(self._in_conversation.get((type(event), conversation_id), _NOBODY)):
                     consumer.offer(event)
 
     def publish_by_name(self, event: CustomEvent) -> None:

@@ -7,92 +7,21 @@ moves by complete REST reads only, never by a live message, which proves nothing
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
 from itertools import islice
-from typing import Any
 
 from messaging_client.models import Id, Message
+from messaging_client.threads import OVERLAP, RECENT_IDS, Key, Point, Thread, overlapping
 
-Key = tuple[Any, ...]
-"""Place of a message within its conversation; the first element is its time."""
 Watcher = Callable[[Message, bool], None]
 """Told of every message that comes in, and whether it is new; a repeated one may bring a new status."""
-
-RECENT_IDS = 1000
-"""Ids kept from before the `OVERLAP`; an older message is recognised by its time."""
 
 UNFOLLOWED_IDS = 10_000
 """Ids kept, over all conversations that are not followed."""
 
-OVERLAP = timedelta(seconds=1)
-"""How far before the proven point a read begins: what is stored at the same time becomes visible in any order."""
-
 _TEMPORARY = "temp_"  # ids of messages that a sender relayed before the server had given them one
-
-
-@dataclass(frozen=True)
-class Point:
-    """Up to where a conversation is proven complete. Server times and ids only, never the local clock.
-
-    Attributes:
-        timestamp: time of the newest proven message, UTC; None for the start of the conversation.
-        key: its order key, or None.
-        newest_id: its id, or None.
-        ids: the proven messages of the `OVERLAP` before it with their times, and those of the newest read that carry
-            none.
-    """
-
-    timestamp: datetime | None = None
-    key: Key | None = None
-    newest_id: Id | None = None
-    ids: Mapping[Id, datetime | None] = field(default_factory=dict)
-
-
-@dataclass
-class Thread:
-    """What is known of one conversation that is followed.
-
-    Attributes:
-        proven: None until the first complete read.
-        recent: ids told or known with their order keys (None without a time), oldest first: those since the proven
-            point, and `RECENT_IDS` more.
-        horizon: everything up to this order key was told or is history, and its ids are forgotten; None for nothing.
-        newest: order key of the newest message that was told.
-        held: live messages that wait while what was missed is read; None while nothing is held.
-        overflowed: more came than can be held, so that the stretch must be read again.
-        on_held: called when a live message was held; None unless the conversation settles after a join.
-        is_sure: the room is joined for certain; False while it is not known.
-        is_settled: a complete read began when it was.
-        has_traffic: a live message came since the last complete read began.
-        failures: reads in a row that failed.
-        gap_told: a gap was announced and nothing has been read since.
-        live: how many live messages came.
-        last_live: monotonic seconds when one came last.
-    """
-
-    conversation_id: Id
-    proven: Point | None = None
-    recent: dict[Id, Key | None] = field(default_factory=dict)
-    horizon: Key | None = None
-    newest: Key | None = None
-    held: list[Message] | None = None
-    overflowed: bool = False
-    on_held: Callable[[], None] | None = None
-    is_sure: bool = False
-    is_settled: bool = False
-    has_traffic: bool = False
-    failures: int = 0
-    gap_told: bool = False
-    live: int = 0
-    last_live: float = float("-inf")
-
-    def since_proven(self) -> tuple[Id, ...]:
-        """The latest `RECENT_IDS` ids that were told since the proven point."""
-        bound = self.proven.key if self.proven is not None else None
-        latest = islice(reversed(self.recent.items()), RECENT_IDS)
-        return tuple(each for each, key in latest if key is not None and (bound is None or key > bound))[::-1]
 
 
 class Feed:
@@ -100,9 +29,11 @@ class Feed:
 
     Args:
         publish: tells a message to subscribers.
+        place: tells those who listen to its conversation only of a message that all others were told without one.
         order: the order of messages within a conversation.
         hold_limit: live messages that a conversation may hold while it is read back.
         monotonic: seconds, never going back.
+        is_own: whether the user sent a message.
         on_progress: told of a conversation whose point, or what was told since, has changed.
     """
 
@@ -113,15 +44,22 @@ class Feed:
         order: Callable[[Message], Key],
         hold_limit: int,
         monotonic: Callable[[], float],
+        is_own: Callable[[Message], bool] = lambda message: False,
+        place: Callable[[Message], None] = lambda message: None,
         on_progress: Callable[[Thread], None],
     ) -> None:
         self._publish = publish
+        self._place = place
         self._order = order
         self._hold_limit = hold_limit
         self._monotonic = monotonic
+        self._is_own = is_own
         self._on_progress = on_progress
         self._watchers: dict[Id, list[Watcher]] = {}
         self._unfollowed: OrderedDict[Id, None] = OrderedDict()
+        self._relayed: OrderedDict[Id, None] = OrderedDict()  # as `Thread.relayed`, of those not followed
+        self._homeless: OrderedDict[Id, None] = OrderedDict()  # told without their conversation
+        self._left: set[Id] = set()
         self.threads: dict[Id, Thread] = {}
         self.duplicates = 0
         self.told = 0
@@ -130,15 +68,25 @@ class Feed:
 
     def follow(self, conversation_id: Id) -> Thread:
         """Begin to keep track of a conversation."""
+        self._left.discard(conversation_id)
         return self.threads.setdefault(conversation_id, Thread(conversation_id))
 
-    def unfollow(self, conversation_id: Id) -> None:
-        """Keep track no more; what was told lately is still recognised."""
+    def unfollow(self, conversation_id: Id, *, for_good: bool = False) -> None:
+        """Keep track no more; what was told lately is still recognised.
+
+        Args:
+            conversation_id: the conversation.
+            for_good: the user wants to hear no more of it: what others wrote and is on its way still is not told.
+        """
+        if for_good:
+            self._left.add(conversation_id)
         thread = self.threads.pop(conversation_id, None)
         if thread is not None:
             self.release(thread)
             for message_id in thread.recent:
-                self._remember_unfollowed(message_id)
+                _keep(self._unfollowed, message_id, UNFOLLOWED_IDS)
+            for message_id in thread.relayed:
+                _keep(self._relayed, message_id, UNFOLLOWED_IDS)
 
     def watch(self, conversation_id: Id, watcher: Watcher) -> Callable[[], None]:
         """Tell `watcher` of every message of a conversation; returns what ends it."""
@@ -161,15 +109,16 @@ class Feed:
         if thread is None:
             self._tell_unfollowed(message)
             return
-        thread.has_traffic = True
-        thread.live += 1
-        thread.last_live = self._monotonic()
+        thread.stir()
+        if self._is_news(thread, message):
+            thread.notices.message_came(self._monotonic(), is_own=self._is_own(message))
         if thread.held is None:
             if self._tell(thread, message):
                 self._on_progress(thread)
             return
         if len(thread.held) < self._hold_limit:
             thread.held.append(message)
+            thread.held_ids.add(message.id)
         else:
             thread.overflowed = True
         if thread.on_held is not None:
@@ -184,6 +133,7 @@ class Feed:
         """Tell the first `count` that wait, in order; the others wait on."""
         if thread.held:
             due, thread.held = thread.held[:count], thread.held[count:]
+            thread.held_ids = {message.id for message in thread.held}
             for message in sorted(due, key=self._order):
                 self._tell(thread, message)
             self._on_progress(thread)
@@ -195,10 +145,15 @@ class Feed:
 
     # --- what was read -----------------------------------------------------------------------------------------------
 
-    def start_from(self, thread: Thread, messages: Sequence[Message]) -> None:
+    def start_from(self, thread: Thread, messages: Sequence[Message], *, is_whole: bool = True) -> None:
         """Take the newest page as the beginning: what stands in it is history, and is not told.
 
         What came live meanwhile is no history: it waits, and is told on `release`.
+
+        Args:
+            thread: what is known of the conversation.
+            messages: the page, oldest first.
+            is_whole: nothing stands before it; otherwise that is history too, however short before the point.
         """
         held = thread.held or []
         live_ids = {message.id for message in held}
@@ -211,14 +166,21 @@ class Feed:
             self._watched(message, is_new=False)
         self._prove(thread, history)
         oldest = min((self._order(each) for each in history if not each.timestamp_is_receipt), default=None)
-        self._forget_up_to(thread, oldest)
+        if is_whole:
+            self._forget_up_to(thread, oldest)
+        else:
+            thread.horizon = oldest
 
     def start_at(self, thread: Thread, point: Point, seen: Iterable[Id]) -> None:
-        """Take a point of an earlier process as the beginning: everything after it is new, except what was seen."""
+        """Take a point as the beginning: everything after it is new, except what was seen.
+
+        What stands before the point of an earlier process and was never seen is found by a read of the `OVERLAP`, or
+        is broadcast; a point that no message stands for tells history from news by its time alone.
+        """
         thread.proven = point
         thread.newest = point.key
-        if point.timestamp is not None:
-            thread.horizon = (overlapping(point.timestamp),)
+        if point.newest_id is None:
+            thread.horizon = point.key
         thread.recent = dict.fromkeys(point.ids, point.key)
         thread.recent.update(dict.fromkeys(seen, (*(point.key or ()), "seen")))  # a key behind that of the point
 
@@ -254,23 +216,40 @@ class Feed:
     # --- once each ---------------------------------------------------------------------------------------------------
 
     def _tell(self, thread: Thread, message: Message) -> bool:
-        if self._is_known(thread, message):
+        is_homeless = message.id in self._homeless
+        if not is_homeless and self._is_known(thread, message):
             self.duplicates += 1
             self._watched(message, is_new=False)
             return False
         self._remember(thread, message)
         key = self._order(message)
-        if thread.newest is not None and key < thread.newest:
+        if message.timestamp_is_receipt:
+            pass  # this machine's clock says nothing about the order of what the server's clock has stamped
+        elif thread.newest is not None and key < thread.newest:
             message = message.model_copy(update={"late": True})
         else:
             thread.newest = key
         self._watched(message, is_new=True)
-        self.told += 1
-        self._publish(message)
+        if is_homeless:
+            self._settle(message)
+        else:
+            self.told += 1
+            self._publish(message)
         return True
+
+    def _settle(self, message: Message) -> None:
+        """A message that was told without its conversation has come with it: who listens to that hears of it now."""
+        del self._homeless[message.id]
+        self._place(message)
+
+    def _is_news(self, thread: Thread, message: Message) -> bool:
+        """Whether a live message is neither known nor among those that wait."""
+        return not self._is_known(thread, message) and message.id not in thread.held_ids
 
     def _is_known(self, thread: Thread, message: Message) -> bool:
         if message.id in thread.recent or message.id in self._unfollowed:
+            return True
+        if message.id in thread.relayed or message.id in self._relayed:
             return True
         if thread.horizon is not None and not message.timestamp_is_receipt and self._order(message) <= thread.horizon:
             return True
@@ -278,22 +257,34 @@ class Feed:
 
     def _came_as_temporary(self, thread: Thread, message: Message) -> bool:
         """Whether its sender relayed it under a temporary id before the server had stored it."""
-        if message.client_message_id is None or _TEMPORARY + message.client_message_id not in thread.recent:
+        temporary = _temporary_id(message)
+        if temporary is None or (temporary not in thread.recent and temporary not in self._unfollowed):
             return False
         self._remember(thread, message)
         return True
 
     def _tell_unfollowed(self, message: Message) -> None:
-        known = message.id in self._unfollowed
+        if message.conversation_id in self._left and not self._is_own(message):
+            return
+        temporary = _temporary_id(message)
+        is_homeless = message.conversation_id is not None and message.id in self._homeless
+        known = not is_homeless and (
+            message.id in self._unfollowed or message.id in self._relayed or temporary in self._unfollowed
+        )
         if not known and message.conversation_id is None:
             known = any(message.id in thread.recent for thread in self.threads.values())
+        _keep(self._unfollowed, message.id, UNFOLLOWED_IDS)
+        if temporary is not None and temporary != message.id:
+            _keep(self._relayed, temporary, UNFOLLOWED_IDS)
+        self._watched(message, is_new=not known)
         if known:
             self.duplicates += 1
+        elif is_homeless:
+            self._settle(message)
         else:
-            self._remember_unfollowed(message.id)
             self.told += 1
-        self._watched(message, is_new=not known)
-        if not known:
+            if message.conversation_id is None:
+                _keep(self._homeless, message.id, UNFOLLOWED_IDS)
             self._publish(message)
 
     def _watched(self, message: Message, *, is_new: bool) -> None:
@@ -301,14 +292,12 @@ class Feed:
             for watcher in tuple(self._watchers.get(message.conversation_id, ())):
                 watcher(message, is_new)
 
-    def _remember_unfollowed(self, message_id: Id) -> None:
-        self._unfollowed[message_id] = None
-        if len(self._unfollowed) > UNFOLLOWED_IDS:
-            self._unfollowed.popitem(last=False)
-
     def _remember(self, thread: Thread, message: Message) -> None:
         if message.id not in thread.recent:
             thread.recent[message.id] = None if message.timestamp_is_receipt else self._order(message)
+        temporary = _temporary_id(message)
+        if temporary is not None and temporary != message.id:
+            _keep(thread.relayed, temporary, RECENT_IDS)
 
     def _trim(self, thread: Thread) -> None:
         """Forget ids, the oldest first, down to `RECENT_IDS`; not those that wait, nor those that are read again."""
@@ -332,9 +321,16 @@ class Feed:
             thread.horizon = key
 
 
-def overlapping(moment: datetime) -> datetime:
-    """The moment from which a read that goes on at `moment` begins."""
-    try:
-        return moment - OVERLAP
-    except OverflowError:  # the first second of the year 1
-        return moment
+def _temporary_id(message: Message) -> Id | None:
+    """The id under which a sender relays a message that the server has not given one yet."""
+    return None if message.client_message_id is None else _TEMPORARY + message.client_message_id
+
+
+def _keep(place: OrderedDict[Id, None], message_id: Id, limit: int) -> None:
+    """Keep an id, and no more than the latest so many."""
+    place[message_id] = None
+    if len(place) > limit:
+        place.popitem(last=False)
+
+
+__all__ = ["OVERLAP", "RECENT_IDS", "UNFOLLOWED_IDS", "Feed", "Key", "Point", "Thread", "Watcher", "overlapping"]

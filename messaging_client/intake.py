@@ -11,7 +11,7 @@ from messaging_client.clock import Clock
 from messaging_client.dispatch import Dispatcher
 from messaging_client.events import ConversationUpdated, CustomEvent, InvalidPayload, Notification
 from messaging_client.feed import Feed
-from messaging_client.models import Id, Message
+from messaging_client.models import Message
 from messaging_client.recovery import Recovery
 from messaging_client.transport.packets import INVALID_FRAME
 from messaging_client.wire import events as names
@@ -37,7 +37,7 @@ class Intake:
         *,
         clock: Clock,
         publish: Callable[[Any], None],
-        on_conversation: Callable[[Id], None],
+        on_conversation: Callable[[ConversationUpdated | Notification], None],
     ) -> None:
         self._dispatcher = dispatcher
         self._feed = feed
@@ -92,7 +92,7 @@ class Intake:
         self.changed(event)
         if event.conversation_id is not None:
             self._recovery.touch(event.conversation_id, is_message=is_new_message(event))
-            self._on_conversation(event.conversation_id)
+            self._on_conversation(event)
 
     def changed(self, event: ConversationUpdated | Notification) -> None:
         """A conversation has changed: what was kept of it is forgotten, and subscribers are told."""

@@ -8,6 +8,7 @@ import random as chance
 from collections.abc import Coroutine
 from typing import Any
 
+from messaging_client.all_rooms import AllRooms
 from messaging_client.arguments import checked_message
 from messaging_client.cache import LISTS, ReadCache, messages_of
 from messaging_client.clock import Clock, SystemClock
@@ -18,7 +19,7 @@ from messaging_client.events import ConnectionChange, ConversationUpdated
 from messaging_client.fallback import Fallback
 from messaging_client.feed import Feed
 from messaging_client.intake import Intake
-from messaging_client.models import ConnectionCause, ConnectionState, Conversation, Id, Message, User
+from messaging_client.models import ConnectionCause, ConnectionState, Conversation, Id, Message, User, UserType
 from messaging_client.operations import Operations
 from messaging_client.outbox import Keeper, Outbox
 from messaging_client.positions import Positions
@@ -112,6 +113,8 @@ class Parts(Subscriptions, Operations):
             order=message_order_key,
             hold_limit=config.queue_size,
             monotonic=clock.monotonic,
+            is_own=self.is_own,
+            place=self._dispatcher.publish_in_conversation,
             on_progress=self._positions.progressed,
         )
         self._recovery = Recovery(
@@ -134,7 +137,7 @@ class Parts(Subscriptions, Operations):
             self._cache,
             clock=clock,
             publish=self._publish,
-            on_conversation=lambda conversation_id: self._rooms.named(conversation_id),
+            on_conversation=lambda event: self._all_rooms.named(event),
         )
         self._connection = Connection(
             address,
@@ -147,10 +150,19 @@ class Parts(Subscriptions, Operations):
         )
         self._rooms = Rooms(
             self._connection,
-            self._feed,
             self._recovery,
             self._positions,
+            is_connected=lambda: self.is_connected,
+            run=self._run,
+        )
+        self._all_rooms = AllRooms(
+            self._rooms,
+            self._positions,
+            clock=clock,
+            random=self._random,
+            randomization_factor=config.randomization_factor,
             conversations=lambda: self._rest.iter_conversations("active"),
+            server_time=lambda: self._http.server_time,
             is_connected=lambda: self.is_connected,
             run=self._run,
         )
@@ -187,10 +199,17 @@ class Parts(Subscriptions, Operations):
         raise NotConnected("The user is known once the token callable was asked: await client.connect() first.")
 
     def is_own(self, message: Message) -> bool:
-        """Whether this user sent the message: same type and same id."""
+        """Whether this user sent the message: same type and same id.
+
+        Where the server names no type, an id alone names a person if one participant alone has it (wire protocol,
+        section 2). Where that is not known, the user's own id is taken for the user: a bot must not answer itself.
+        """
         checked_message("is_own", message)
-        user = self._tokens.user
-        return user is not None and message.sender.is_same_person(user)
+        user, sender = self._tokens.user, message.sender
+        if user is None or sender.id != user.id or sender.type is not UserType.UNKNOWN:
+            return user is not None and sender.is_same_person(user)
+        types = {each.type for each in self._all_rooms.people_of(message.conversation_id) if each.id == sender.id}
+        return user.type in types or not types
 
     async def _hold_room(self, conversation_id: Id, holder: object) -> None:
         """Be in a room as long as `holder` holds it; used by sessions."""
@@ -215,6 +234,7 @@ class Parts(Subscriptions, Operations):
             self._outbox.wake()
             self._recovery.start_verifying()
             self._rooms.connected()
+            self._all_rooms.connected()
         else:
             if change.previous is ConnectionState.CONNECTED:
                 self._recovery.pause(release=False)
@@ -235,7 +255,7 @@ class Parts(Subscriptions, Operations):
             self._intake.changed(
                 ConversationUpdated(conversation_id=conversation.id, status=conversation.status, raw=conversation.raw)
             )
-        await self._rooms.listed(conversation)
+        await self._all_rooms.listed(conversation)
 
     async def _opened_store(self) -> Store | None:
         """Give the store, open for this user; None where there is none."""

@@ -15,6 +15,8 @@ from messaging_client.store import Cursor, Store
 _log = logging.getLogger("messaging_client.positions")
 
 _FOLLOWS_ALL = "follows_all"
+_LEFT = "left {!r}"
+_THE_LIST: Id = ""  # no conversation has this id: its cursor says when the list of them was read
 
 
 class Positions:
@@ -41,6 +43,7 @@ class Positions:
         self._is_kept = is_kept
         self._known: dict[Id, Cursor] | None = None
         self._moved: dict[Id, Thread] = {}
+        self._under_way: dict[Id, Cursor] = {}
         self._committing: asyncio.Task[None] | None = None
         self._stopped = False
 
@@ -53,8 +56,10 @@ class Positions:
         cursor = (await self._cursors()).get(conversation_id)
         if cursor is None:
             return None
-        if cursor.timestamp is None or cursor.newest_id is None:
+        if cursor.timestamp is None:
             return Point(), cursor.seen
+        if cursor.newest_id is None:
+            return Point.after(cursor.timestamp), cursor.seen
         key = self._order_key(cursor.timestamp, cursor.newest_id)
         return Point(cursor.timestamp, key, cursor.newest_id, dict.fromkeys(cursor.ids, cursor.timestamp)), cursor.seen
 
@@ -65,23 +70,56 @@ class Positions:
             if self._committing is None:
                 self._committing = asyncio.get_running_loop().create_task(self._commit_all())
 
+    async def begin(self, conversation_id: Id, start: Point) -> None:
+        """Keep where a conversation begins before anything of it is told, unless it has a position already."""
+        store = await self._store()
+        if store is not None and conversation_id not in await self._cursors():
+            await self._save({conversation_id: Cursor(conversation_id, start.timestamp)})
+
+    def drop(self, conversation_id: Id) -> None:
+        """The conversation was left for good: what is under way to the store is not kept; `forget` is to follow."""
+        self._moved.pop(conversation_id, None)
+        self._under_way.pop(conversation_id, None)
+        if self._known is not None:
+            self._known.pop(conversation_id, None)
+
     async def forget(self, conversation_id: Id) -> None:
         """The conversation was left for good: joining it again begins anew."""
-        self._moved.pop(conversation_id, None)
+        store = await self._store()
+        if store is None:
+            return
+        known = await self._cursors()
+        if not any(conversation_id in each for each in (self._moved, self._under_way)):  # joined again already
+            known.pop(conversation_id, None)
+            await store.forget_cursor(conversation_id)
+            await store.set_flag(_LEFT.format(conversation_id))
+
+    async def was_left(self, conversation_id: Id) -> bool:
+        """Whether the user left the conversation, perhaps in an earlier process."""
+        store = await self._store()
+        return store is not None and await store.get_flag(_LEFT.format(conversation_id))
+
+    async def came_back(self, conversation_id: Id) -> None:
+        """The user is in the conversation again."""
         store = await self._store()
         if store is not None:
-            (await self._cursors()).pop(conversation_id, None)
-            await store.forget_cursor(conversation_id)
+            await store.set_flag(_LEFT.format(conversation_id), value=False)
 
     async def are_of_all(self) -> bool:
         """Whether an earlier process was in every conversation of the user, so that one without a position is new."""
         store = await self._store()
         return store is not None and await store.get_flag(_FOLLOWS_ALL)
 
-    async def now_of_all(self) -> None:
-        """From now on, every conversation of the user is followed."""
+    async def listed_until(self) -> datetime | None:
+        """Server time up to which an earlier process knew of every conversation; None where nothing told."""
+        cursor = (await self._cursors()).get(_THE_LIST)
+        return None if cursor is None else cursor.timestamp
+
+    async def now_of_all(self, listed_until: datetime | None) -> None:
+        """From now on, every conversation of the user is followed; those up to a server time are known."""
         store = await self._store()
         if store is not None:
+            await self._save({_THE_LIST: Cursor(_THE_LIST, listed_until)})
             await store.set_flag(_FOLLOWS_ALL)
 
     async def stop(self) -> None:
@@ -96,27 +134,30 @@ class Positions:
         moved = {each: thread for each, thread in self._moved.items() if thread.proven is not None}
         self._moved = {}
         if moved:
-            await self._save([_cursor(thread) for thread in moved.values()])
+            await self._save({each: _cursor(thread) for each, thread in moved.items()})
 
     async def _commit_all(self) -> None:
         try:
             while self._moved:
                 moved, self._moved = self._moved, {}
                 # Taken before the wait, so that it holds nothing that handlers have not had after it.
-                cursors = [_cursor(thread) for thread in moved.values()]
+                cursors = {each: _cursor(thread) for each, thread in moved.items()}
+                # What is left for good meanwhile is taken out of it, by `drop`.
+                self._under_way = cursors
                 is_saved = False
                 try:
                     await self._handled()
                     is_saved = await self._save(cursors)
                 finally:
+                    self._under_way = {}
                     if not is_saved:
-                        self._moved = {**moved, **self._moved}
+                        self._moved = {**{each: moved[each] for each in cursors}, **self._moved}
                 if not is_saved:
                     return
         finally:
             self._committing = None
 
-    async def _save(self, cursors: list[Cursor]) -> bool:
+    async def _save(self, cursors: dict[Id, Cursor]) -> bool:
         """Write cursors; what cannot be written is due again with the next message.
 
         Returns:
@@ -125,9 +166,9 @@ class Positions:
         try:
             store = await self._store()
             known = await self._cursors()
-            if store is not None:
-                await store.save_cursors(cursors)
-                known.update((cursor.conversation_id, cursor) for cursor in cursors)
+            if store is not None and cursors:
+                await store.save_cursors(list(cursors.values()))
+                known.update(cursors)
         except MessagingError as error:
             _log.warning("read positions are not kept, so messages may come again after a restart: %s", error)
             return False

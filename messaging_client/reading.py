@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from messaging_client.clock import Clock
+from messaging_client.clock import Clock, run_within
 from messaging_client.errors import (
     AuthenticationError,
+    MessagingError,
     NotFound,
     PermissionDenied,
-    RequestError,
-    TransportError,
+    RequestTimeout,
     UnexpectedResponse,
     ValidationFailed,
 )
@@ -32,8 +32,11 @@ FIRST_RETRY = 0.5
 LONGEST_RETRY = 8.0
 """Seconds before a read that failed is tried again: the first time, and at most."""
 
-PERMANENT = (PermissionDenied, NotFound, ValidationFailed, AuthenticationError, UnexpectedResponse)
-"""What trying again does not mend."""
+PERMANENT = (PermissionDenied, NotFound, ValidationFailed)
+"""What trying again does not mend. A token is renewed, and an answer that is not understood may be a proxy's."""
+
+TOLD = (*PERMANENT, AuthenticationError, UnexpectedResponse)
+"""What whoever asks to be in a conversation is told at once; everything else is tried again for them."""
 
 _STEP = timedelta(milliseconds=1)  # `since` is exclusive, and several messages can carry the same time
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -63,11 +66,11 @@ class Batch:
 class Source(Protocol):
     """REST reads that are needed, past any cache."""
 
-    async def new_since(self, conversation_id: Id, since: datetime, limit: int) -> Batch:
+    def new_since(self, conversation_id: Id, since: datetime, limit: int) -> Coroutine[Any, Any, Batch]:
         """Messages after a time, oldest first; NotFound where the server has no such route, or no such conversation."""
         ...
 
-    async def newest(self, conversation_id: Id, page: int, limit: int) -> Batch:
+    def newest(self, conversation_id: Id, page: int, limit: int) -> Coroutine[Any, Any, Batch]:
         """A page of messages, page 1 the newest, oldest first within it."""
         ...
 
@@ -97,24 +100,41 @@ class Reader:
 
     async def newest(self, conversation_id: Id) -> tuple[Message, ...]:
         """Give the newest page, oldest first."""
-        self.reads += 1
-        return (await self._source.newest(conversation_id, 1, PAGE_SIZE)).messages
+        return (await self._page(conversation_id, 1)).messages
 
-    async def since(self, conversation_id: Id, point: Point, take: Take) -> None:
-        """Give `take` everything after a point, and what stands in the overlap before it."""
+    async def first(self, conversation_id: Id, *, patience: float) -> tuple[tuple[Message, ...], bool]:
+        """Give the newest page, oldest first, and whether the server surely has nothing before it.
+
+        Args:
+            conversation_id: the conversation.
+            patience: seconds that it may take, repetitions included.
+        """
+        batch = await self._page(conversation_id, 1, patience)
+        is_whole = batch.count < _SMALLEST_LIMIT if batch.is_last is None else batch.is_last
+        return batch.messages, is_whole
+
+    async def since(self, conversation_id: Id, point: Point, take: Take, *, patience: float | None = None) -> None:
+        """Give `take` everything after a point, and what stands in the overlap before it.
+
+        Args:
+            conversation_id: the conversation.
+            point: from where on.
+            take: takes what was read, page after page where the server reads by time.
+            patience: seconds for one page, repetitions included: live messages may wait for it. None for no limit.
+        """
         if self._has_since_route is not False:
             try:
-                is_whole, reached = await self._by_time(conversation_id, point, take)
+                is_whole, reached = await self._by_time(conversation_id, point, take, patience)
             except NotFound:
                 # The route or the conversation is missing: the other route tells which.
-                await self._by_pages(conversation_id, point, take)
+                await self._by_pages(conversation_id, point, take, patience)
                 self._has_since_route = self._has_since_route or False
                 return
             self._has_since_route = True
             if is_whole:
                 return
             point = reached
-        await self._by_pages(conversation_id, point, take)
+        await self._by_pages(conversation_id, point, take, patience)
 
     async def page_from(self, conversation_id: Id, start: Message, last: Message | None) -> tuple[list[Message], bool]:
         """Give the next messages for a subscription that fell behind; waits while the server cannot be reached.
@@ -144,13 +164,26 @@ class Reader:
                     await self.since(conversation_id, Point(base.timestamp, base_key), take)
             except PERMANENT:
                 return [], True
-            except (TransportError, RequestError):
+            except MessagingError:
                 await self._clock.sleep(retry)
                 retry = min(2 * retry, LONGEST_RETRY)
             else:
                 return sorted(due.values(), key=self._order), len(due) < self._enough
 
-    async def _by_time(self, conversation_id: Id, point: Point, take: Take) -> tuple[bool, Point]:
+    async def _page(self, conversation_id: Id, page: int, patience: float | None = None) -> Batch:
+        return await self._asked(self._source.newest(conversation_id, page, PAGE_SIZE), patience)
+
+    async def _asked(self, asking: Coroutine[Any, Any, Batch], patience: float | None) -> Batch:
+        """Wait for one page, but not as long as a user would wait who asked for it."""
+        self.reads += 1
+        try:
+            return await run_within(self._clock, asking, patience)
+        except TimeoutError:
+            raise RequestTimeout(f"No page of messages within {patience:g} s.") from None
+
+    async def _by_time(
+        self, conversation_id: Id, point: Point, take: Take, patience: float | None
+    ) -> tuple[bool, Point]:
         """Read `new-messages` until an answer brings nothing new: a server may give fewer than it was asked for.
 
         Returns:
@@ -160,8 +193,7 @@ class Reader:
         since = overlapping(point.timestamp) if point.timestamp else _BEGINNING
         known = frozenset(point.ids)
         while True:
-            self.reads += 1
-            batch = await self._source.new_since(conversation_id, since, PAGE_SIZE)
+            batch = await self._asked(self._source.new_since(conversation_id, since, PAGE_SIZE), patience)
             if any(message.timestamp_is_receipt for message in batch.messages):
                 return False, point
             fresh = [message for message in batch.messages if message.id not in known]
@@ -180,15 +212,14 @@ class Reader:
             since = newest.timestamp - _STEP
             known = frozenset(ids)
 
-    async def _by_pages(self, conversation_id: Id, point: Point, take: Take) -> None:
+    async def _by_pages(self, conversation_id: Id, point: Point, take: Take, patience: float | None) -> None:
         """Read pages from the newest on until known ground, or the start of the conversation."""
         earliest = overlapping(point.timestamp) if point.timestamp is not None else _BEGINNING
         found: dict[Id, Message] = {}
         page = 0
         while True:
             page += 1
-            self.reads += 1
-            batch = await self._source.newest(conversation_id, page, PAGE_SIZE)
+            batch = await self._page(conversation_id, page, patience)
             before = len(found)
             found.update((message.id, message) for message in batch.messages)
             is_known_ground = any(

@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
+from weakref import WeakValueDictionary
 
 from messaging_client.clock import Clock, end_task
 from messaging_client.config import MessagingConfig
 from messaging_client.errors import MessagingError, RequestError, TransportError
 from messaging_client.events import GapDetected
 from messaging_client.feed import Feed, Point, Thread
-from messaging_client.models import Id
+from messaging_client.models import Id, Message
 from messaging_client.positions import Positions
-from messaging_client.reading import FIRST_RETRY, LONGEST_RETRY, PERMANENT, Reader
+from messaging_client.reading import FIRST_RETRY, LONGEST_RETRY, PERMANENT, TOLD, Reader
 
 _log = logging.getLogger("messaging_client.recovery")
 
@@ -60,57 +61,64 @@ class Recovery:
         self._clock = clock
         self._random = random
         self._report_gap = report_gap
-        self._locks: dict[Id, asyncio.Lock] = {}
+        # A lock outlives the thread that it was made for: who joins again waits for the reads of before.
+        self._locks: WeakValueDictionary[Id, asyncio.Lock] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._settling: dict[Id, asyncio.Task[None]] = {}
-        self._notices: dict[Id, int] = {}
+        self._touched: dict[Id, asyncio.Task[None]] = {}
         self._verifier: asyncio.Task[None] | None = None
 
     # --- which conversations -----------------------------------------------------------------------------------------
 
-    async def begin(self, conversation_id: Id) -> None:
-        """Follow a conversation from now on: it starts where an earlier process stopped, else with its newest page.
+    async def begin(self, conversation_id: Id, start: Point | None = None) -> bool:
+        """Follow a conversation from now on: it starts where an earlier process stopped, else at `start`.
 
         Live messages wait; `joined` or `not_joined` is to be called next. Where the server cannot be reached, the
         start is read as soon as it can.
 
+        Args:
+            conversation_id: the conversation.
+            start: everything after it is new; None for its newest page, which is history.
+
+        Returns:
+            Whether it was read.
+
         Raises:
             PermissionDenied, NotFound, ...: it cannot be read by this user, and is not followed.
         """
-        thread = self.expect(conversation_id)
-        async with self._locks.setdefault(conversation_id, asyncio.Lock()), self._reader.turn():
-            if thread.proven is not None:
-                return
+        thread = self.expect(conversation_id, start)
+        lock = self._lock_of(conversation_id)
+        async with lock, self._reader.turn():
+            if thread.proven is not None or not self._is_followed(thread):
+                return False
             self._feed.hold(thread)
             try:
-                if not await self._take_up(thread):
-                    self._feed.start_from(thread, await self._reader.newest(conversation_id))
-            except PERMANENT:
-                self.forget(conversation_id)
+                return await self._take_up(thread)
+            except TOLD:
+                if self._is_followed(thread):
+                    self.forget(conversation_id)
                 raise
             except (TransportError, RequestError) as error:
                 _log.info("conversation %s has no start yet: %s", conversation_id, type(error).__name__)
+                return False
 
-    def expect(self, conversation_id: Id) -> Thread:
-        """A conversation is about to be joined and begun: live messages wait already, so that none overtakes."""
+    def expect(self, conversation_id: Id, start: Point | None = None) -> Thread:
+        """A conversation is about to be joined and begun: live messages wait already, so that none overtakes.
+
+        Where it begins counts even if it is learnt while somebody else begins with the newest page.
+        """
         thread = self._feed.follow(conversation_id)
+        thread.start = thread.start or start
         if thread.proven is None:
             self._feed.hold(thread)
         return thread
 
-    def begin_empty(self, conversation_id: Id) -> None:
-        """Follow a conversation that has just come to be: everything in it is new."""
-        thread = self._feed.follow(conversation_id)
-        if thread.proven is None:
-            thread.proven = Point()
-
-    def forget(self, conversation_id: Id) -> None:
-        """Follow it no more."""
-        self._feed.unfollow(conversation_id)
-        self._locks.pop(conversation_id, None)
-        settling = self._settling.pop(conversation_id, None)
-        if settling is not None:
-            settling.cancel()
+    def forget(self, conversation_id: Id, *, for_good: bool = False) -> None:
+        """Follow it no more; `for_good`, what is on its way still is not told either."""
+        self._feed.unfollow(conversation_id, for_good=for_good)
+        for task in (self._settling.pop(conversation_id, None), self._touched.pop(conversation_id, None)):
+            if task is not None:
+                task.cancel()
 
     # --- when to read ------------------------------------------------------------------------------------------------
 
@@ -120,7 +128,7 @@ class Recovery:
         Args:
             conversation_id: the conversation.
             acknowledged: done when the server acknowledges the join; None where there was no connection to ask on.
-            was_read: whether it was read just now, after the room was asked for.
+            was_read: whether it was read just now, before the room was asked for.
         """
         thread = self._feed.threads.get(conversation_id)
         if thread is None:
@@ -149,14 +157,18 @@ class Recovery:
             is_message: whether it spoke of a new message, rather than of any change.
         """
         thread = self._feed.threads.get(conversation_id)
-        if thread is None or thread.on_held is not None:
+        if thread is None:
             return
-        is_first = conversation_id not in self._notices
-        self._notices[conversation_id] = self._notices.get(conversation_id, 0) + is_message
-        if is_first:
-            # A broadcast and its notice come in any order, so a message from just before counts as well.
-            is_recent = self._clock.monotonic() - thread.last_live <= self._config.settle_delay
-            self._own(self._touched(thread, thread.live - is_recent))
+        thread.stir()
+        # A broadcast and its notice come in any order, so a message from just before counts as well.
+        thread.notices.noticed(self._clock.monotonic() - self._config.settle_delay, is_message=is_message)
+        if not thread.notices.is_open:
+            return
+        if thread.on_held is not None and not thread.is_sure:
+            # Perhaps it was broadcast before the server had joined the room: then nothing explains it later either.
+            thread.on_held()
+        if conversation_id not in self._touched:
+            self._touched[conversation_id] = self._own(self._explain(thread))
 
     def start_verifying(self) -> None:
         """Verify conversations with traffic every `verify_interval` seconds, while connected."""
@@ -170,11 +182,12 @@ class Recovery:
             release: tell messages that wait for a read, for nothing will be read in the near future.
         """
         self._settling.clear()
-        self._notices.clear()
+        self._touched.clear()
         for task in self._tasks:
             task.cancel()
         for thread in self._feed.threads.values():
             thread.on_held = None
+            thread.notices.clear()
             if release:
                 self._feed.release(thread)
 
@@ -190,53 +203,78 @@ class Recovery:
         Returns:
             Whether the read was complete.
         """
-        lock = self._locks.setdefault(thread.conversation_id, asyncio.Lock())
+        lock = self._lock_of(thread.conversation_id)
         async with lock, self._reader.turn():
-            if self._feed.threads.get(thread.conversation_id) is not thread:
+            if not self._is_followed(thread):
                 return False
             was_holding, waiting = thread.held is not None, len(thread.held or ())
-            live, was_sure = thread.live, thread.is_sure
+            stirs, noticed, was_sure = thread.stirs, thread.notices.count, thread.is_sure
             thread.overflowed = False
             try:
                 await self._read(thread)
-            except (TransportError, RequestError) as error:
+            except MessagingError as error:
+                if not self._is_followed(thread):
+                    return False
                 self._failed(thread, error)
                 if not was_holding:
                     self._feed.release(thread)
                 return False
+            if not self._is_followed(thread):
+                return False  # it was left meanwhile, and perhaps joined again
             thread.failures, thread.gap_told = 0, False
-            thread.has_traffic = thread.live != live
+            thread.has_traffic = thread.stirs != stirs
+            thread.notices.read(noticed)
             thread.is_settled = was_sure and not thread.overflowed
             self._feed.tell_held(thread, waiting)
             if thread.on_held is None:
                 self._feed.release(thread)
+            else:
+                self._feed.hold(thread)  # it may have been given up while the server failed
             return True
 
     # --- how to read -------------------------------------------------------------------------------------------------
 
     async def _take_up(self, thread: Thread) -> bool:
-        """Go on where an earlier process stopped.
+        """Go on where an earlier process stopped, or begin.
 
         Returns:
-            Whether there is such a place.
+            Whether that needed a read.
         """
         position = await self._positions.of(thread.conversation_id)
-        if position is None:
+        if not self._is_followed(thread):
             return False
-        self._feed.start_at(thread, *position)
-        await self._read(thread)
-        return True
+        if position is not None:
+            self._feed.start_at(thread, *position)
+            await self._read(thread)
+            return True
+        if thread.start is None:
+            page, is_whole = await self._reader.first(thread.conversation_id, patience=self._config.request_timeout)
+            if not self._is_followed(thread):
+                return False
+            if thread.start is None:
+                self._feed.start_from(thread, page, is_whole=is_whole)
+                return True
+        self._feed.start_at(thread, thread.start, ())
+        return False
 
     async def _read(self, thread: Thread) -> None:
+
+        def take(page: Sequence[Message]) -> bool:
+            if self._is_followed(thread):
+                self._feed.found(thread, page)
+                return True
+            return False
+
         if thread.proven is not None:
-            await self._reader.since(
-                thread.conversation_id, thread.proven, lambda page: self._feed.found(thread, page) >= 0
-            )
+            await self._reader.since(thread.conversation_id, thread.proven, take, patience=self._config.request_timeout)
             # An answer without anything new proves as much as one with something.
-            self._feed.found(thread, ())
+            take(())
             return
         self._feed.hold(thread)
-        self._feed.start_from(thread, await self._reader.newest(thread.conversation_id))
+        page, is_whole = await self._reader.first(thread.conversation_id, patience=self._config.request_timeout)
+        if not self._is_followed(thread):
+            return
+        self._feed.start_from(thread, page, is_whole=is_whole)
         # What came between the wish to follow and this first read cannot be told from history.
         self._report_gap(GapDetected(conversation_id=thread.conversation_id, before=_time_of(thread)))
 
@@ -298,31 +336,46 @@ class Recovery:
                 _log.warning("conversation %s cannot be read back: %s", thread.conversation_id, type(error).__name__)
                 thread.gap_told = True
                 self._report_gap(GapDetected(conversation_id=thread.conversation_id, after=_time_of(thread)))
-            self._feed.tell_held(thread, len(thread.held or ()))
-            if thread.on_held is None:
-                self._feed.release(thread)
+            self._feed.release(thread)
 
-    async def _touched(self, thread: Thread, live_before: int) -> None:
+    async def _explain(self, thread: Thread) -> None:
         """Wait a moment for the live messages that belong to notices; read back if they do not come."""
         try:
-            await self._clock.sleep(self._config.settle_delay)
+            is_read = True
+            while is_read and thread.notices.is_open:  # also one that came during the read
+                await self._clock.sleep(self._config.settle_delay)
+                is_read = not thread.notices.is_open or await self.read_back(thread)
         finally:
-            announced = self._notices.pop(thread.conversation_id, 0)
-        if thread.live - live_before < max(1, announced):
-            await self.read_back(thread)
+            if self._touched.get(thread.conversation_id) is asyncio.current_task():
+                del self._touched[thread.conversation_id]
 
     async def _verify_for_ever(self) -> None:
         while True:
             await self._clock.sleep(self._config.verify_interval)
             busy = [thread for thread in self._feed.threads.values() if thread.has_traffic or thread.proven is None]
-            if busy:
-                await asyncio.gather(*(self.read_back(thread) for thread in busy))
+            # What goes wrong with one, if only by a fault of ours, must not keep the others from being verified.
+            for outcome in await asyncio.gather(*map(self.read_back, busy), return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    _log.error("a verification ended with %s", type(outcome).__name__)
+
+    def _is_followed(self, thread: Thread) -> bool:
+        """Whether this is what is known of the conversation still: after each wait it may have been left."""
+        return self._feed.threads.get(thread.conversation_id) is thread
+
+    def _lock_of(self, conversation_id: Id) -> asyncio.Lock:
+        """Reads of a conversation are made one after the other."""
+        return self._locks.setdefault(conversation_id, asyncio.Lock())
 
     def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a task of the recovery ended with %s", type(error).__name__)
 
 
 def _says_something(acknowledged: asyncio.Future[Any]) -> bool:

@@ -3,76 +3,135 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
 from typing import Any
 
-from messaging_client.errors import MessagingError, RequestError, TransportError
-from messaging_client.feed import Feed
-from messaging_client.models import Conversation, Id
+from messaging_client.clock import end_task
+from messaging_client.errors import NotConnected
+from messaging_client.feed import Point
+from messaging_client.models import Id
 from messaging_client.positions import Positions
-from messaging_client.reading import PERMANENT
 from messaging_client.recovery import Recovery
 from messaging_client.transport.socket import Connection
 
-_log = logging.getLogger("messaging_client.rooms")
-
 USER = "user"
 """The holder of rooms that the user joined by name."""
+
+
+@dataclass(eq=False)
+class Room:
+    """A room that somebody holds.
+
+    Attributes:
+        holders: on whose behalf the client is in it.
+        calls: how many calls wait for it to be entered, by holder.
+        entering: what enters it, once for all who hold it.
+        is_left: the user has left it for good, though somebody else may hold it still.
+    """
+
+    holders: set[object] = field(default_factory=set)
+    calls: Counter[object] = field(default_factory=Counter)
+    entering: asyncio.Task[None] | None = None
+    is_left: bool = False
+
+    @property
+    def is_entered(self) -> bool:
+        """Whether it was entered."""
+        return self.entering is not None and self.entering.done() and not _has_failed(self.entering)
 
 
 class Rooms:
     """Joins a room while somebody holds it, and makes sure that nothing of it is missed.
 
     Args:
-        conversations: iterates over the conversations of the user, past any cache.
         is_connected: whether live events come.
         run: runs a coroutine in a task that the client owns.
+
+    Attributes:
+        left: the conversations that the user has left by name.
     """
 
     def __init__(
         self,
         connection: Connection,
-        feed: Feed,
         recovery: Recovery,
         positions: Positions,
         *,
-        conversations: Callable[[], AsyncIterator[Conversation]],
         is_connected: Callable[[], bool],
         run: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
     ) -> None:
         self._connection = connection
-        self._feed = feed
         self._recovery = recovery
         self._positions = positions
-        self._conversations = conversations
         self._is_connected = is_connected
         self._run = run
-        self._holders: dict[Id, set[object]] = {}
-        self._takes_all = False
-        self._all_listed = False
-        self._listing = asyncio.Lock()
+        self._rooms: dict[Id, Room] = {}
+        self.left: set[Id] = set()
 
-    # --- one room ----------------------------------------------------------------------------------------------------
+    def is_held_by_user(self, conversation_id: Id) -> bool:
+        """Whether the user is in a room, or on the way into it."""
+        room = self._rooms.get(conversation_id)
+        return room is not None and USER in room.holders
 
-    async def hold(self, conversation_id: Id, holder: object) -> None:
+    async def hold(self, conversation_id: Id, holder: object, start: Point | None = None) -> None:
         """Be in a room from now on.
+
+        Args:
+            conversation_id: the conversation.
+            holder: on whose behalf.
+            start: everything after it is new, unless an earlier process stopped elsewhere; None for the newest page,
+                which is history.
 
         Raises:
             PermissionDenied, NotFound, ...: the conversation cannot be read by this user, who is not in its room.
         """
-        holders = self._holders.setdefault(conversation_id, set())
-        is_first = not holders
-        holders.add(holder)
-        self._recovery.expect(conversation_id)
+        room = self._rooms.setdefault(conversation_id, Room())
+        room.holders.add(holder)
+        if holder is USER:
+            room.is_left = False
+            self.left.discard(conversation_id)
+        if room.is_entered:
+            return
+        self._recovery.expect(conversation_id, start)
+        if room.entering is None or _has_failed(room.entering):
+            room.entering = self._run(self._enter(conversation_id, room, start))
+            room.entering.add_done_callback(_has_failed)  # looked at, whoever is there to hear of it
+        await self._until_entered(conversation_id, room, holder)
+
+    async def _until_entered(self, conversation_id: Id, room: Room, holder: object) -> None:
+        """Wait with the others; who is cancelled, or hears of a failure, lets go, and nobody else has to."""
+        assert room.entering is not None
+        entering = room.entering
+        room.calls[holder] += 1
         try:
-            acknowledged = await self._connection.join(conversation_id) if is_first else None
-            await self._recovery.begin(conversation_id)
-        except (MessagingError, asyncio.CancelledError):
-            await self.release(conversation_id, holder)
+            await asyncio.shield(entering)
+        except BaseException:
+            room.calls[holder] -= 1
+            if not room.calls[holder] and self._rooms.get(conversation_id) is room:
+                await self.release(conversation_id, holder)
+            if entering.cancelled() and not _is_cancelled():
+                raise NotConnected("The client was closed before the conversation was joined.") from None
             raise
-        if is_first:
-            self._was_asked_for(conversation_id, acknowledged, was_read=True)
+        room.calls[holder] -= 1
+
+    async def _enter(self, conversation_id: Id, room: Room, start: Point | None) -> None:
+        """Read where the conversation stands, then ask for its room: what is stored after that read is new.
+
+        The other way round, a message that is stored once the room was asked for, and broadcast before the server has
+        joined it, would stand in the newest page and pass for history.
+        """
+        was_read = await self._recovery.begin(conversation_id, start)
+        if self._rooms.get(conversation_id) is not room:
+            return  # nobody held it any longer
+        acknowledged = await self._connection.join(conversation_id)
+        if self._rooms.get(conversation_id) is not room:
+            return
+        if self._is_connected():
+            self._recovery.joined(conversation_id, acknowledged, was_read=was_read)
+        else:
+            self._recovery.not_joined(conversation_id)
 
     async def release(self, conversation_id: Id, holder: object, *, for_good: bool = False) -> None:
         """Hold a room no longer; it is left when nobody does.
@@ -82,91 +141,33 @@ class Rooms:
             holder: who held it.
             for_good: forget how far it was read, so that joining it again begins anew.
         """
-        holders = self._holders.get(conversation_id, set())
-        holders.discard(holder)
-        if not holders:
-            self._holders.pop(conversation_id, None)
-            self._recovery.forget(conversation_id)
-            await self._connection.leave(conversation_id)
-            if for_good:
-                await self._positions.forget(conversation_id)
-
-    # --- all rooms ---------------------------------------------------------------------------------------------------
-
-    async def hold_all(self) -> None:
-        """Be in the room of every conversation of the user, present and new.
-
-        Where the server cannot be reached, this is done as soon as it can.
-
-        Raises:
-            PermissionDenied, ...: the list cannot be read by this user.
-        """
-        self._takes_all = True
-        try:
-            await self._hold_listed()
-        except PERMANENT:
-            self._takes_all = False
-            raise
-        except (TransportError, RequestError) as error:
-            _log.info("the list of conversations was not read yet: %s", type(error).__name__)
-
-    async def _hold_listed(self) -> None:
-        """Hold every conversation of the list; once it was read as a whole, a further one is new."""
-        async with self._listing:
-            is_following = self._all_listed or await self._positions.are_of_all()
-            found = [each.id async for each in self._conversations() if not self._is_held(each.id)]
-            await asyncio.gather(*(self._hold_one(each, is_new=is_following) for each in found))
-            self._all_listed = True
-            await self._positions.now_of_all()
-
-    async def _hold_one(self, conversation_id: Id, *, is_new: bool) -> None:
-        """Hold one of all; one that cannot be read does not keep the others out."""
-        try:
-            if is_new and await self._positions.of(conversation_id) is None:
-                await self._hold_new(conversation_id)
-            else:
-                await self.hold(conversation_id, USER)
-        except MessagingError as error:
-            _log.warning("conversation %s is listed, but not joined: %s", conversation_id, type(error).__name__)
-
-    async def _hold_new(self, conversation_id: Id) -> None:
-        """Join a conversation that came to be: its first messages are news, not history."""
-        self._holders.setdefault(conversation_id, set()).add(USER)
-        self._recovery.begin_empty(conversation_id)
-        self._was_asked_for(conversation_id, await self._connection.join(conversation_id), was_read=False)
-
-    def named(self, conversation_id: Id) -> None:
-        """A notice named a conversation: one that is new is joined, where all are wanted."""
-        if self._all_listed and not self._is_held(conversation_id):
-            self._holders.setdefault(conversation_id, set()).add(USER)
-            self._run(self._hold_one(conversation_id, is_new=True))
-
-    async def listed(self, conversation: Conversation) -> None:
-        """The list of conversations, polled, showed one."""
-        if self._takes_all and not self._is_held(conversation.id):
-            await self._hold_one(conversation.id, is_new=self._all_listed)
-
-    # --- connection --------------------------------------------------------------------------------------------------
+        room = self._rooms.get(conversation_id) or Room()
+        room.holders.discard(holder)
+        if for_good:
+            room.is_left = True
+            self.left.add(conversation_id)
+        if room.holders:
+            return
+        self._rooms.pop(conversation_id, None)
+        self._recovery.forget(conversation_id, for_good=room.is_left)
+        if room.is_left:
+            self._positions.drop(conversation_id)
+        await self._connection.leave(conversation_id)
+        if not room.calls.total():
+            await end_task(room.entering)
+        if room.is_left:
+            await self._positions.forget(conversation_id)
 
     def connected(self) -> None:
         """There is a new connection, which has asked for every room."""
         for conversation_id, acknowledged in self._connection.take_acknowledgements().items():
             self._recovery.joined(conversation_id, acknowledged, was_read=False)
-        if self._takes_all:
-            self._run(self._catch_up())
 
-    async def _catch_up(self) -> None:
-        """Look for conversations that came to be while there was no connection."""
-        try:
-            await self._hold_listed()
-        except MessagingError as error:
-            _log.warning("the list of conversations could not be read: %s", type(error).__name__)
 
-    def _is_held(self, conversation_id: Id) -> bool:
-        return USER in self._holders.get(conversation_id, ())
+def _has_failed(task: asyncio.Task[None]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
 
-    def _was_asked_for(self, conversation_id: Id, acknowledged: asyncio.Future[Any] | None, *, was_read: bool) -> None:
-        if self._is_connected():
-            self._recovery.joined(conversation_id, acknowledged, was_read=was_read)
-        else:
-            self._recovery.not_joined(conversation_id)
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -13,7 +13,7 @@ from messaging_client.config import MessagingConfig
 from messaging_client.errors import AuthenticationError, ServerError
 from messaging_client.fallback import Fallback
 from messaging_client.feed import Feed, Thread
-from messaging_client.models import Conversation, Id, MessagePreview
+from messaging_client.models import Conversation, ConversationStatus, Id, MessagePreview
 from messaging_client.recovery import REFUSED
 from messaging_client.testing import ManualClock
 from messaging_client.wire.messages import message_order_key
@@ -26,6 +26,13 @@ class NoChance(random.Random):
 
     def random(self) -> float:
         return 0.0
+
+
+class MuchChance(random.Random):
+    """Half of what is left to chance."""
+
+    def random(self) -> float:
+        return 0.5
 
 
 def listed(conversation_id: Id, newest: int | None) -> Conversation:
@@ -111,10 +118,10 @@ async def test_polls_within_one_interval_and_then_again(scene: Scene) -> None:
 
 async def test_jitter_only_shortens() -> None:
     scene = Scene()
-    scene.fallback._random = random.Random(3)
+    scene.fallback._random = MuchChance()
     scene.fallback.start()
     await scene.clock.wait_for_sleepers()
-    assert 8.0 <= scene.clock.sleeping[0] <= 10.0
+    assert scene.clock.sleeping[0] == 9.0
     scene.fallback.stop()
     await scene.clock.advance(0)
 
@@ -205,3 +212,67 @@ async def test_after_a_stop_it_knows_nothing_of_before(scene: Scene) -> None:
     scene.fallback.start()
     await scene.clock.advance(10)
     assert scene.taken() == [1]
+
+
+async def test_a_poll_that_goes_wrong_is_not_the_last(scene: Scene) -> None:
+    scene.follow(1)
+    scene.list_error = ZeroDivisionError()
+    scene.fallback.start()
+    await scene.clock.advance(10)
+    assert scene.fallback.is_active
+    scene.list_error = None
+    await scene.clock.advance(20)
+    assert scene.taken() == [1]
+    assert scene.fallback.polls == 2
+
+
+async def test_it_is_active_only_while_it_runs(scene: Scene) -> None:
+    scene.fallback.start()
+    task = scene.fallback._task
+    assert task is not None
+    task.cancel()
+    await scene.clock.advance(0)
+    assert not scene.fallback.is_active
+    scene.follow(1)
+    scene.fallback.start()
+    await scene.clock.advance(10)
+    assert scene.taken() == [1]
+
+
+@pytest.mark.parametrize("change", [{"unread_count": 1}, {"status": ConversationStatus.CLOSED}, {"title": "Autre"}])
+async def test_what_changes_besides_messages_is_told_without_a_read(scene: Scene, change: dict[str, Any]) -> None:
+    scene.follow(1)
+    scene.list = [listed(1, 5)]
+    await scene.fallback.poll()
+    scene.taken()
+    scene.shown.clear()
+    scene.list = [listed(1, 5).model_copy(update=change)]
+    await scene.fallback.poll()
+    await scene.fallback.poll()
+    assert scene.shown == [(1, True), (1, False)]
+    assert scene.taken() == []
+
+
+async def test_a_time_that_does_not_follow_messages_tells_nothing(scene: Scene) -> None:
+    scene.follow(1)
+    scene.list = [Conversation(id=1, last_activity=START)]
+    for _ in range(2):
+        await scene.fallback.poll()
+        assert scene.taken() == [1]
+
+
+async def test_a_time_that_follows_messages_tells(scene: Scene) -> None:
+    scene.follow(1)
+    scene.list = [Conversation(id=1, last_activity=message(1).timestamp)]
+    await scene.fallback.poll()
+    assert scene.taken() == [1]
+    await scene.fallback.poll()
+    assert scene.taken() == []
+
+
+async def test_a_preview_without_a_time_tells_nothing(scene: Scene) -> None:
+    scene.follow(1)
+    scene.list = [Conversation(id=1, last_message=MessagePreview(content="oui"))]
+    for _ in range(2):
+        await scene.fallback.poll()
+        assert scene.taken() == [1], "the next message may say the same"

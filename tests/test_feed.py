@@ -20,12 +20,14 @@ class Door:
 
     def __init__(self, hold_limit: int = 1000) -> None:
         self.told: list[Message] = []
+        self.placed: list[Message] = []
         self.progress = 0
         self.feed = Feed(
             self.told.append,
             order=message_order_key,
             hold_limit=hold_limit,
             monotonic=lambda: 0.0,
+            place=self.placed.append,
             on_progress=self._progressed,
         )
         self.thread = self.feed.follow(1)
@@ -190,10 +192,24 @@ def test_an_earlier_process_is_taken_up() -> None:
     point = Point(newest.timestamp, message_order_key(newest), 5, {4: newest.timestamp, 5: newest.timestamp})
     door.feed.start_at(door.thread, point, [7])
     assert door.thread.since_proven() == (7,)
-    door.feed.live(message(2))
-    assert door.told == [], "handled by the earlier process"
     door.feed.found(door.thread, [message(4), message(5), message(6), message(7), message(8)])
     assert door.ids == [6, 8]
+
+
+def test_one_stored_under_an_older_time_and_broadcast_after_a_restart_is_late() -> None:
+    door = Door()
+    newest = message(5)
+    door.feed.start_at(door.thread, Point(newest.timestamp, message_order_key(newest), 5, {5: newest.timestamp}), [])
+    door.feed.live(message("stored late", 2.0))
+    assert door.late == ["stored late"]
+
+
+def test_a_start_that_no_message_stands_for_tells_history_by_its_time() -> None:
+    door = Door()
+    door.feed.start_at(door.thread, Point.after(message(5).timestamp), [])
+    door.feed.found(door.thread, [message(4, 4.5), message(5), message(6)])
+    door.feed.live(message(3))
+    assert door.ids == [6]
 
 
 def test_messages_without_times_are_told_once_and_forgotten_in_the_end(door: Door) -> None:
@@ -279,3 +295,52 @@ def test_any_arrival(steps: list[tuple[str, Sequence[int]]]) -> None:
     for each in door.told:
         assert each.late == (each.id < newest)
         newest = max(newest, int(each.id))
+
+
+def test_a_relay_under_a_temporary_id_that_comes_after_the_stored_one_is_the_same(door: Door) -> None:
+    door.feed.live(message(3, 3.0, key="abc"))
+    door.feed.live(message("temp_abc", 3.0, key="abc"))
+    door.feed.found(door.thread, [message(4, 4.0, key="def")])
+    door.feed.live(message("temp_def", 4.0))
+    assert door.ids == [3, 4]
+    door.feed.unfollow(1)
+    door.feed.live(message("temp_def", 4.0))
+    assert door.ids == [3, 4]
+
+
+@pytest.mark.parametrize("ids", [(3, "temp_abc"), ("temp_abc", 3)])
+def test_a_relay_under_a_temporary_id_where_nobody_follows(door: Door, ids: tuple[int | str, int | str]) -> None:
+    for each in ids:
+        door.feed.live(message(each, 3.0, talk=7, key="abc"))
+    assert door.ids == [ids[0]]
+
+
+def test_what_stands_before_the_first_page_is_history_however_short_before() -> None:
+    door = Door()
+    crowd = [message(number, 10 + number / 1000) for number in range(120)]
+    door.feed.start_from(door.thread, crowd[70:], is_whole=False)
+    door.feed.found(door.thread, [*crowd, message(120, 11.0)])
+    assert door.ids == [120]
+
+
+def test_a_time_of_receipt_makes_nothing_late(door: Door) -> None:
+    door.feed.live(untimed("no time", 1000.0))
+    door.feed.live(message(3))
+    door.feed.live(untimed("none either", 0.0))
+    assert door.ids == ["no time", 3, "none either"]
+    assert door.late == []
+
+
+@pytest.mark.parametrize("talk", [1, 7])
+def test_a_message_without_its_conversation_comes_to_those_who_listen_to_it_later(door: Door, talk: int) -> None:
+    seen: list[tuple[Any, bool]] = []
+    door.feed.watch(talk, lambda each, is_new: seen.append((each.id, is_new)))
+    for _ in range(2):
+        door.feed.live(message(3, talk=None))
+    assert door.ids == [3]
+    assert door.placed == seen == []
+    for _ in range(2):
+        door.feed.live(message(3, talk=talk))
+    assert door.ids == [3], "who listens to everything has it already"
+    assert [(each.id, each.conversation_id) for each in door.placed] == [(3, talk)]
+    assert seen == [(3, True), (3, False)]

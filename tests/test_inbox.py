@@ -161,7 +161,8 @@ async def test_creates_and_opens() -> None:
         assert created.id in ids(inbox)
         async with inbox.open(created) as session:
             await session.send("Bonjour")
-        await until(inbox, lambda: inbox.conversations[0].id == created.id)
+        await until(inbox, lambda: inbox.conversations[0].last_message is not None)
+        assert inbox.conversations[0].id == created.id
         assert inbox.conversations[0].last_message.content == "Bonjour"
         assert inbox.unread_count == 0
         async with inbox.open(scene.conversation) as session:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shelf import START, Shelf, message, untimed
 
-from messaging_client.errors import ConnectFailed, NotFound, PermissionDenied, ServerError
+from messaging_client.errors import AuthenticationError, ConnectFailed, NotFound, PermissionDenied
 from messaging_client.feed import OVERLAP, Point
 from messaging_client.models import Message
 from messaging_client.reading import PAGE_SIZE, Reader
@@ -129,7 +129,7 @@ async def test_a_subscription_that_fell_behind() -> None:
 
 async def test_it_waits_while_the_server_fails() -> None:
     shelf, clock = Shelf(map(message, range(5))), ManualClock()
-    shelf.failures = [ConnectFailed("down"), ServerError("down", operation="messages", status=503)]
+    shelf.failures = [ConnectFailed("down"), AuthenticationError("expired")]
     reading = reader_of(shelf, clock).page_from(1, message(2), None)
     task = asyncio.ensure_future(reading)
     await clock.wait_for_sleepers()

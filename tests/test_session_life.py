@@ -28,7 +28,7 @@ async def test_a_conversation_that_is_not_the_users_leaves_nothing_behind() -> N
 async def test_a_server_that_fails_leaves_nothing_behind_and_may_be_tried_again() -> None:
     async with Scene() as scene:
         client = await scene.client(max_retries=0)
-        scene.server.faults.answer("messages", 500, count=2)
+        scene.server.faults.answer("messages", 500, count=3)
         with pytest.raises(ServerError):
             await client.conversation(scene.conversation).__aenter__()
         assert not client._sessions._states

@@ -9,6 +9,7 @@ import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from urllib.parse import quote, urlencode
 
@@ -29,7 +30,7 @@ from messaging_client.transport.address import ServerAddress
 from messaging_client.transport.aio import Attempt
 from messaging_client.transport.auth import TokenSource
 from messaging_client.transport.exchange import Call, Exchanges, closed_error
-from messaging_client.transport.retry import REPEATED_STATUSES, Backoff
+from messaging_client.transport.retry import REPEATED_STATUSES, Backoff, date_told
 from messaging_client.transport.routing import MAYBE_ANOTHER, Routes, most_telling
 from messaging_client.transport.statuses import Answer, error_for, parsed
 from messaging_client.wire.routes import Route, RouteTable
@@ -89,6 +90,7 @@ class RestClient:
         self._base = address.base_url + config.api_path.rstrip("/")
         self._exchanges = Exchanges(address, config, clock)
         self._ended: asyncio.Future[None] | None = None
+        self.server_time: datetime | None = None  # the server's clock, in whole seconds, as its latest answer told it
 
     @property
     def closed(self) -> bool:
@@ -208,6 +210,8 @@ class RestClient:
         while True:
             outcome = await self._exchanges.once(call, route.method, url)
             error = outcome if isinstance(outcome, MessagingError) else self._error(call, outcome)
+            if isinstance(outcome, Answer):
+                self.server_time = date_told(outcome.headers) or self.server_time
             if error is None:
                 return outcome
             if isinstance(error, AuthenticationError) and call.trial is not None and call.trial.refused():

@@ -61,7 +61,12 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     until = _date(written)
     if until is None:
         return None
-    return max(0.0, (until - (_date(headers.get("date", "")) or now)).total_seconds())
+    return max(0.0, (until - (date_told(headers) or now)).total_seconds())
+
+
+def date_told(headers: Mapping[str, str]) -> datetime | None:
+    """Give the server's own clock, as an answer tells it in `Date`; None where it does not."""
+    return _date(headers.get("date", ""))
 
 
 def _date(written: str) -> datetime | None:

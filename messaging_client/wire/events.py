@@ -53,6 +53,7 @@ CONVERSATION_UPDATED = "conversation_updated"
 USER_ONLINE = "user_online"
 USER_OFFLINE = "user_offline"
 NOTIFICATION = "notification"
+NEW_CONVERSATION = "new_conversation"  # a type of notification, as `new_message` is
 MESSAGE_SENT = "message_sent"
 MESSAGE_ERROR = "message_error"
 AUTHENTICATED = "authenticated"

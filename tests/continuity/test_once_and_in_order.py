@@ -8,6 +8,7 @@ import random
 import pytest
 from conftest import DOCTOR, PATIENT, Heard, ids_of, listen, patient_of
 
+from messaging_client import NotConnected
 from messaging_client.testing import MessagingServer
 
 
@@ -43,6 +44,9 @@ async def test_restarts(server: MessagingServer, talk: int) -> None:
 async def test_a_join_that_takes_its_time(server: MessagingServer, talk: int) -> None:
     """A message stored while the server still looks the permission up is broadcast to nobody."""
     server.faults.slow_join(0.7, count=None)
+    # No notice tells of what was missed: it is the read after the settling delay that finds it.
+    server.faults.drop_events("conversation_updated", count=None)
+    server.faults.drop_events("notification", count=None)
     async with patient_of(server, settle_delay=2.0) as client:
         heard = listen(client)
         await client.join_conversation(talk)
@@ -177,3 +181,74 @@ async def test_a_lost_broadcast_without_notice_is_found_by_verification(server: 
         await heard_all(server, talk, heard)
         assert heard.ids == ids_of(server, talk, 3)[::-1]
         assert [message.late for message in heard.messages] == [False, True]
+
+
+async def test_what_is_stored_while_the_first_join_is_slow_is_no_history(server: MessagingServer, talk: int) -> None:
+    """Stored after the room was asked for, and broadcast before the server has joined it."""
+    server.faults.slow_join(0.7)
+    server.faults.delay("messages", 0.3, count=None)
+    server.faults.drop_events("conversation_updated", count=None)
+    server.faults.drop_events("notification", count=None)
+    async with patient_of(server, settle_delay=2.0) as client:
+        heard = listen(client)
+        joining = asyncio.create_task(client.join_conversation(talk))
+        await server.wait_until(lambda: any(each.event == "join_conversation" for each in server.events))
+        await server.say(talk, "already asked for", DOCTOR)
+        await joining
+        await heard.until(1)
+        assert heard.ids == ids_of(server, talk, 3)
+
+
+async def test_the_first_of_two_who_hold_a_room_is_cancelled(server: MessagingServer, talk: int) -> None:
+    server.faults.delay("messages", 0.3)
+    async with patient_of(server, verify_interval=1000.0) as client:
+        heard = listen(client)
+
+        async def look() -> None:
+            async with client.conversation(talk):
+                pass
+
+        first = asyncio.create_task(look())
+        await server.wait_until(lambda: any(each.operation == "messages" for each in server.requests))
+        second = asyncio.create_task(client.join_conversation(talk))
+        await asyncio.sleep(0)
+        first.cancel()
+        await second
+        await server.say(talk, "heard", DOCTOR)
+        await heard.until(1)
+        await server.wait_until(lambda: server.members(talk))
+        assert first.cancelled()
+
+
+async def test_one_of_two_calls_that_join_is_cancelled(server: MessagingServer, talk: int) -> None:
+    server.faults.delay("messages", 0.3)
+    async with patient_of(server, verify_interval=1000.0) as client:
+        heard = listen(client)
+        calls = [asyncio.create_task(client.join_conversation(talk)) for _ in range(2)]
+        await server.wait_until(lambda: any(each.operation == "messages" for each in server.requests))
+        calls[0].cancel()
+        await calls[1]
+        await server.say(talk, "heard", DOCTOR)
+        await heard.until(1)
+
+
+async def test_leaving_while_joining_leaves(server: MessagingServer, talk: int) -> None:
+    server.faults.delay("messages", 0.3)
+    async with patient_of(server) as client:
+        joining = asyncio.create_task(client.join_conversation(talk))
+        await server.wait_until(lambda: any(each.operation == "messages" for each in server.requests))
+        await client.leave_conversation(talk)
+        await joining
+        assert not server.members(talk)
+        assert not any(each.event == "join_conversation" for each in server.events)
+
+
+async def test_a_join_that_is_under_way_when_the_client_closes(server: MessagingServer, talk: int) -> None:
+    server.faults.silence("messages", count=None)
+    client = patient_of(server)
+    await client.connect()
+    joining = asyncio.create_task(client.join_conversation(talk))
+    await server.wait_until(lambda: any(each.operation == "messages" for each in server.requests))
+    await client.aclose(drain=0)
+    with pytest.raises(NotConnected):
+        await joining

@@ -151,3 +151,84 @@ async def test_one_owner_at_a_time(server: MessagingServer, store: Path) -> None
                 pass
     async with bot(server, store):
         pass
+
+
+async def test_leaving_from_within_a_handler_begins_anew(server: MessagingServer, talk: int, store: Path) -> None:
+    async with bot(server, store) as client:
+        heard = listen(client)
+        left = asyncio.Event()
+
+        @client.on_new_message
+        async def leave(message: Message) -> None:
+            if message.content == "stop":
+                await client.leave_conversation(talk)
+                left.set()
+
+        await client.join_conversation(talk)
+        await server.say(talk, "stop", DOCTOR)
+        async with asyncio.timeout(20):
+            await left.wait()
+            while client._positions._committing is not None:
+                await asyncio.wait({client._positions._committing})
+        await server.say(talk, "not for the bot", DOCTOR)
+        await client.join_conversation(talk)
+        await server.wait_until(lambda: server.members(talk))
+        await server.say(talk, "again", DOCTOR)
+        await heard.until(2)
+        assert [each.content for each in heard.messages] == ["stop", "again"]
+
+
+async def test_one_that_was_left_is_not_told_from_before_when_all_are_joined(
+    server: MessagingServer, talk: int, store: Path
+) -> None:
+    async with bot(server, store) as client:
+        await client.join_all()
+        await client.leave_conversation(talk)
+    await server.say(talk, "not for the bot", DOCTOR)
+    async with bot(server, store) as client:
+        heard = listen(client)
+        await client.join_all()
+        await server.wait_until(lambda: server.members(talk))
+        await server.say(talk, "for the bot", DOCTOR)
+        await heard.until(1)
+        assert [each.content for each in heard.messages] == ["for the bot"]
+
+
+async def test_one_with_a_position_that_becomes_active_again(server: MessagingServer, talk: int, store: Path) -> None:
+    async with bot(server, store) as client:
+        await client.join_all()
+    await server.set_status(talk, "archivée")
+    await server.say(talk, "missed", DOCTOR)
+    async with bot(server, store) as client:
+        heard = listen(client)
+        await client.join_all()
+        await server.set_status(talk, "active")
+        await heard.until(1)
+        await server.wait_until(lambda: server.members(talk))
+        assert heard.ids == ids_of(server, talk, 3)
+
+
+async def test_one_that_came_to_be_and_was_not_handled_comes_again(
+    server: MessagingServer, talk: int, store: Path
+) -> None:
+    async with bot(server, store) as client:
+        await client.join_all()
+    other = await server.create_conversation("Messages - Examen 23", [DOCTOR, PATIENT])
+    await server.say(other, "first", DOCTOR)
+    async with bot(server, store) as client:
+        begun = asyncio.Event()
+
+        @client.on_new_message
+        async def stuck(message: Message) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        await client.join_all()
+        async with asyncio.timeout(20):
+            await begun.wait()
+        await client.aclose(drain=0)
+    async with bot(server, store) as client:
+        heard = listen(client)
+        await client.join_all()
+        await heard.until(1)
+        assert heard.ids == ids_of(server, other)
