@@ -26,14 +26,16 @@ class Scene:
     """A server with a patient, Marie Dupont, and a doctor, Sakura Saza, who have one conversation.
 
     Args:
+        server_clock: the server's, in place of the machine's.
+        server: in place of one of the kind that the running test is for.
         options: which server; keywords of `ServerOptions`.
 
     Attributes:
         conversation: the conversation of both, about ordonnance 15.
     """
 
-    def __init__(self, *, server_clock: Clock | None = None, **options: Any) -> None:
-        self.server = make_server(options=ServerOptions(**options), clock=server_clock)
+    def __init__(self, *, server_clock: Clock | None = None, server: Any = None, **options: Any) -> None:
+        self.server = server or make_server(options=ServerOptions(**options), clock=server_clock)
         self.conversation = 0
         self._stack = AsyncExitStack()
 

@@ -187,7 +187,9 @@ CALLS: dict[str, Callable[[MessagingClient, Scene], Any]] = {
     "rest": lambda client, scene: client.get_conversation_messages(scene.conversation),
     "send": lambda client, scene: client.send_message_to_conversation(scene.conversation, "réponse"),
     "send over the socket": lambda client, scene: client.send_message_via_websocket(scene.conversation, "réponse"),
-    "call": lambda client, scene: client.call("typing", {"conversationId": scene.conversation, "isTyping": True}),
+    "call": lambda client, scene: client.call(
+        "send_message", {"conversationId": scene.conversation, "message": {"id": "temp_1", "content": "par le socket"}}
+    ),
     "join": lambda client, scene: client.join_conversation(scene.conversation),
     "leave": lambda client, scene: client.leave_conversation(scene.conversation),
     "join_all": lambda client, scene: client.join_all(),
@@ -347,6 +349,7 @@ async def test_an_iterator_of_some_kinds_in_one_conversation(client: MessagingCl
         await anext(stream)
 
 
+@pytest.mark.one_server("it talks to no server")
 def test_every_kind_of_event_can_be_listened_to() -> None:
     hooks = {name for name, _ in inspect.getmembers(MessagingClient) if name.startswith("on_")}
     assert len(hooks) == len(ALL_EVENTS) - 1  # custom events have `on`

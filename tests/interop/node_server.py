@@ -192,9 +192,7 @@ class NodeServer:
         await self._ask_later("typing", conversation=conversation_id, user=person(user), is_typing=is_typing)
 
     async def emit(self, event: str, *args: Any, user: User | None = None, conversation_id: int | None = None) -> int:
-        reached = await self._ask_later(
-            "emit", event=event, args=args, user=person(user), conversation=conversation_id
-        )
+        reached = await self._ask_later("emit", event=event, args=args, user=person(user), conversation=conversation_id)
         return int(reached)
 
     def messages(self, conversation_id: int) -> list[Json]:
