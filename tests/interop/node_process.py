@@ -1,4 +1,4 @@
-"""The Node process that the servers live in: finding Node, its packages, and talking to the process by lines of JSON."""
+"""The Node process that the servers live in: Node, its packages, and talking to the process by lines of JSON."""
 
 from __future__ import annotations
 

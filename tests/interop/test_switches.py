@@ -18,7 +18,7 @@ async def test_each_switch_alone(switch: str, behaviour: str) -> None:
 
 
 ROWS = 41
-"""How many combinations hold every choice of three settings; `test_the_combinations_are_complete` says if it changes."""
+"""How many combinations hold every choice of three settings; `test_the_combinations_are_complete` looks."""
 
 
 @pytest.mark.soak
