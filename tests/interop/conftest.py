@@ -6,6 +6,8 @@ import pytest
 
 from tests.interop.node_process import why_no_node
 
+pytest.register_assert_rewrite("tests.interop.core")
+
 
 @pytest.fixture(autouse=True)
 def node_is_there() -> None:

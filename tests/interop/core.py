@@ -13,6 +13,7 @@ from messaging_client import (
     ConnectionState,
     Message,
     MessageStatus,
+    MessagingClient,
     NotFound,
     Participant,
     PresenceEvent,
@@ -28,6 +29,27 @@ PATIENCE = 20.0
 
 async def until(subject: Any, predicate: Callable[[], Any]) -> None:
     await until_within(subject, predicate, PATIENCE)
+
+
+class Heard:
+    """What a handler of a client is told, which may be later than a session shows it: in order means waiting."""
+
+    def __init__(self, client: MessagingClient) -> None:
+        self._contents: list[str] = []
+        self._news = asyncio.Event()
+        client.on_new_message(self._hear)
+
+    def _hear(self, message: Message) -> None:
+        self._contents.append(message.content)
+        self._news.set()
+
+    async def first(self, count: int) -> list[str]:
+        """Everything, once it is that many."""
+        async with asyncio.timeout(PATIENCE):
+            while len(self._contents) < count:
+                self._news.clear()
+                await self._news.wait()
+        return self._contents
 
 
 async def a_conversation_both_ways(scene: SwitchedScene) -> None:
@@ -63,8 +85,7 @@ async def losses(scene: SwitchedScene) -> None:
     """Cuts and a restart: a handler hears everything once and in order, rooms are joined again."""
     await scene.fill(3)
     client = await scene.client(DOCTOR)
-    heard: list[str] = []
-    client.on_new_message(lambda message: heard.append(message.content))
+    heard = Heard(client)
     session = await scene.session(client)
     said = []
     for number in range(3):
@@ -85,9 +106,7 @@ async def losses(scene: SwitchedScene) -> None:
         said.append(f"revenu {number}")
     await until(session, lambda: contents(session)[-1] == said[-1] and len(session.messages) == 12)
     assert contents(session) == ["m1", "m2", "m3", *said]
-    async with asyncio.timeout(PATIENCE):
-        await client._dispatcher.handled()
-    assert heard == said
+    assert await heard.first(len(said)) == said
     await scene.server.wait_until(lambda: scene.server.members(scene.conversation), PATIENCE)
 
 
@@ -161,8 +180,7 @@ async def without_a_socket(scene: SwitchedScene) -> None:
     scene.server.faults.refuse_upgrade(503, count=None)
     client = await scene.client(DOCTOR, connect=False, fallback_poll_interval=1.0, reconnection_attempts=1000)
     await client.connect(wait=False)
-    heard: list[str] = []
-    client.on_new_message(lambda message: heard.append(message.content))
+    heard = Heard(client)
     session = await scene.session(client)
     await scene.say("sans socket")
     await until(session, lambda: contents(session) == ["sans socket"])
@@ -175,9 +193,7 @@ async def without_a_socket(scene: SwitchedScene) -> None:
     await live
     assert contents(session) == ["sans socket", "réponse", "en direct"]
     assert client.state is ConnectionState.CONNECTED
-    async with asyncio.timeout(PATIENCE):
-        await client._dispatcher.handled()
-    assert heard == ["sans socket", "en direct"]
+    assert await heard.first(2) == ["sans socket", "en direct"]
 
 
 CORE: dict[str, Callable[[SwitchedScene], Awaitable[None]]] = {
