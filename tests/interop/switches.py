@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import cache
 from typing import Any
 
 from messaging_client.testing import ServerOptions
@@ -36,16 +37,44 @@ FACTORS: dict[str, dict[str, Options]] = {
     "marks": {"read by PATCH": {"mark_read_methods": "first"}, "read by PUT": {"mark_read_methods": "other"}},
     "empty": {"mark read answers": {}, "mark read answers nothing": {"empty_mark_read": True}},
     "people": {"user route": {}, "no user route": {"user_info_route": False}},
+    "ids": {"ids as numbers": {}, "ids as text": {"text_ids": True}},
+    "times": {"ISO times": {}, "times since 1970": {"epoch_times": True}},
+    "not found": {"404 in an envelope": {}, "404 as a web page": {"html_404": True}},
+    "compression": {"plain frames": {}, "compressed frames": {"compressed_frames": True}},
+    "keep-alive": {"connections kept": {}, "connections closed soon": {"keep_alive": 0.01}},
     "answers": {"envelopes": {}, "short answers": {"answers": "short"}, "bare answers": {"answers": "bare"}},
 }
-"""For each way in which servers differ, its settings; the product of all has 221 184 members."""
+"""For each way in which servers differ, its settings; the product of all has 7 077 888 members."""
 
-SETTINGS = {name: options for settings in FACTORS.values() for name, options in settings.items()}
+ONLY_NODE = frozenset(
+    {
+        "connection_state_recovery",
+        "join_delay",
+        "text_ids",
+        "epoch_times",
+        "html_404",
+        "compressed_frames",
+        "keep_alive",
+    }
+)
+"""Switches that the embedded server does not have."""
 
-ALONE = ["as it comes", *(name for name, options in SETTINGS.items() if options)]
-"""Every setting that is not the default, each on its own."""
+ALONE: dict[str, tuple[str, ...]] = {
+    "as it comes": (),
+    **{name: (name,) for settings in FACTORS.values() for name in list(settings)[1:]},
+    "web pages for routes that are elsewhere": (
+        "404 as a web page",
+        "other list route",
+        "short history route",
+        "no new-messages route",
+        "no user route",
+        "read by PUT",
+    ),
+}
+"""Every setting that is not the first of its factor, by itself; and one where nothing else would show it."""
 
 
+@cache
 def covering(strength: int) -> list[tuple[str, ...]]:
     """Combinations that hold every choice of settings for any `strength` factors, made by adding greedily.
 
@@ -73,8 +102,12 @@ def _gain(missing: set[tuple[tuple[int, str], ...]], row: dict[int, str], new: t
 
 
 def combined(names: tuple[str, ...]) -> Options:
-    """The options of several settings."""
-    return {name: value for each in names for name, value in SETTINGS.get(each, {}).items()}
+    """The options of a server with these settings, and the first of each factor that they do not mention."""
+    options: Options = {}
+    for settings in FACTORS.values():
+        chosen = next((name for name in names if name in settings), next(iter(settings)))
+        options |= settings[chosen]
+    return options
 
 
 class TenfoldClock(FastClock):
@@ -91,9 +124,7 @@ class SwitchedScene(Scene):
     """
 
     def __init__(self, options: Options) -> None:
-        only_node = {
-            name: value for name, value in options.items() if name in ("connection_state_recovery", "join_delay")
-        }
+        only_node = {name: value for name, value in options.items() if name in ONLY_NODE}
         common = ServerOptions(**{name: value for name, value in options.items() if name not in only_node})
         super().__init__(server=NodeServer(options=common, **only_node))
         self.settings: Options = {

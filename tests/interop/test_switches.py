@@ -13,11 +13,11 @@ from tests.interop.switches import ALONE, FACTORS, SwitchedScene, combined, cove
 @pytest.mark.parametrize("behaviour", CORE)
 @pytest.mark.parametrize("switch", ALONE)
 async def test_each_switch_alone(switch: str, behaviour: str) -> None:
-    async with SwitchedScene(combined((switch,))) as scene:
+    async with SwitchedScene(combined(ALONE[switch])) as scene:
         await CORE[behaviour](scene)
 
 
-ROWS = 41
+ROWS = 43
 """How many combinations hold every choice of three settings; `test_the_combinations_are_complete` looks."""
 
 

@@ -24,6 +24,7 @@ function tellChanges() {
 
 const spelled = (server, message) => ({
   ...server.shapes.message(message),
+  date_envoi: new Date(message.sent).toISOString(),
   id_message: message.id,
   conversation_id: message.conversationId,
   expediteur_id: message.sender.id,

@@ -3,7 +3,6 @@
 import { Server } from 'socket.io';
 import { WebSocketServer } from 'ws';
 import { isSame, keyOf, parseId, Refused, typeOf } from './state.js';
-import { iso } from './shapes.js';
 
 const EVERYBODY = 'everybody';
 const conversationRoom = (id) => `conversation:${id}`;
@@ -32,6 +31,7 @@ export class Realtime {
       pingTimeout: server.options.ping_timeout * 1000,
       maxHttpBufferSize: server.options.max_http_buffer_size,
       serveClient: false,
+      perMessageDeflate: server.options.compressed_frames ? { threshold: 0 } : false,
       ...(server.options.connection_state_recovery ? { connectionStateRecovery: {} } : {}),
     });
     this.io.use((socket, next) => this.#admitHandshake(socket, next));
@@ -108,7 +108,8 @@ export class Realtime {
   }
 
   #tellPresence(event, user) {
-    this.publish(event, [{ userId: user.id, userType: user.type, userName: this.server.state.name(user) }], [EVERYBODY]);
+    const { shapes } = this.server;
+    this.publish(event, [{ userId: shapes.id(user.id), userType: user.type, userName: this.server.state.name(user) }], [EVERYBODY]);
   }
 
   of(user) {
@@ -159,16 +160,24 @@ export class Realtime {
 
   updated(conversation, reason) {
     const rooms = conversation.participants.map(userRoom);
-    this.publish('conversation_updated', [{ conversationId: conversation.id, statut: conversation.statut, reason }], rooms);
+    const payload = { conversationId: this.server.shapes.id(conversation.id), statut: conversation.statut, reason };
+    this.publish('conversation_updated', [payload], rooms);
   }
 
   #notify(type, conversation, by) {
     const rooms = conversation.participants.filter((each) => !isSame(each, by)).map(userRoom);
-    if (rooms.length) this.publish('notification', [{ type, conversationId: conversation.id }], rooms);
+    if (rooms.length) this.publish('notification', [{ type, conversationId: this.server.shapes.id(conversation.id) }], rooms);
   }
 
   tellTyping(conversationId, user, isTyping, skip = null) {
-    const payload = { conversationId, userId: user.id, userName: this.server.state.name(user), isTyping, timestamp: iso(Date.now()) };
+    const { shapes, state } = this.server;
+    const payload = {
+      conversationId: shapes.id(conversationId),
+      userId: shapes.id(user.id),
+      userName: state.name(user),
+      isTyping,
+      timestamp: shapes.time(Date.now()),
+    };
     this.publish('user_typing', [payload], [conversationRoom(conversationId)], skip);
   }
 
@@ -255,7 +264,12 @@ export class Realtime {
     let told;
     try {
       const [message, isNew] = this.server.state.send(socket.data.user, conversationIn(payload), body, key);
-      told = { message_id: message.id, conversation_id: message.conversationId, client_message_id: key };
+      const { shapes } = this.server;
+      told = {
+        message_id: shapes.id(message.id),
+        conversation_id: shapes.id(message.conversationId),
+        client_message_id: key,
+      };
       socket.emit('message_sent', told);
       if (isNew) this.tellMessage(message);
       acknowledge({ status: 'success', ...told });

@@ -177,9 +177,10 @@ export function makeApi(server) {
   app.disable('etag');
   app.use(express.json({ limit: options.max_body_size }));
   app.use(options.api_path, router);
-  app.use((req, res) => {
+  app.use((req, res, next) => {
     server.note('unknown', req).status = 404;
-    res.status(404).json(failure(404, 'Route inconnue'));
+    if (options.html_404) return next();
+    return res.status(404).json(failure(404, 'Route inconnue'));
   });
   app.use((error, req, res, _next) => {
     const status = error.status ?? 500;

@@ -3,8 +3,6 @@
 
 const EVENT_TYPES = { texte: 'text' };
 
-export const iso = (milliseconds) => new Date(milliseconds).toISOString();
-
 export function pagination(page, limit, total) {
   return { page, limit, total, totalPages: Math.ceil(total / limit) };
 }
@@ -15,43 +13,51 @@ export class Shapes {
     this.options = options;
   }
 
+  id(number) {
+    return this.options.text_ids ? String(number) : number;
+  }
+
+  time(milliseconds) {
+    return this.options.epoch_times ? milliseconds : new Date(milliseconds).toISOString();
+  }
+
   person(user) {
-    return { id: user.id, type: user.type, ...this.state.names(user) };
+    return { id: this.id(user.id), type: user.type, ...this.state.names(user) };
   }
 
   // {"patient_id", "patient_info"} or {"professionnel_id", "medecin_info"}
   participant(user) {
     const info = this.state.names(user);
     return user.type === 'patient'
-      ? { patient_id: user.id, patient_info: info }
-      : { professionnel_id: user.id, medecin_info: info };
+      ? { patient_id: this.id(user.id), patient_info: info }
+      : { professionnel_id: this.id(user.id), medecin_info: info };
   }
 
   participants(people) {
-    return people.map((each) => ({ id: each.id, type: each.type, info: this.state.names(each) }));
+    return people.map((each) => ({ id: this.id(each.id), type: each.type, info: this.state.names(each) }));
   }
 
   conversation(stored, viewer) {
     const newest = this.state.messages(stored.id).at(-1);
     return {
-      id: stored.id,
+      id: this.id(stored.id),
       titre: stored.titre,
       type_conversation: stored.kind,
       statut: stored.statut,
-      createdAt: iso(stored.created),
-      lastActivity: iso(stored.modified),
+      createdAt: this.time(stored.created),
+      lastActivity: this.time(stored.modified),
       participants: stored.participants.map((each) => this.participant(each)),
       unreadCount: this.state.unread(stored, viewer),
       lastMessage: newest ? this.#preview(newest) : null,
-      ...(stored.isExplicit ? { contextType: stored.context.type, contextId: stored.context.id } : {}),
+      ...(stored.isExplicit ? { contextType: stored.context.type, contextId: this.id(stored.context.id) } : {}),
     };
   }
 
   #preview(message) {
     return {
       contenu: message.contenu,
-      date_envoi: iso(message.sent),
-      expediteur_info: { id: message.sender.id, type: message.sender.type, ...this.state.names(message.sender) },
+      date_envoi: this.time(message.sent),
+      expediteur_info: { id: this.id(message.sender.id), type: message.sender.type, ...this.state.names(message.sender) },
     };
   }
 
@@ -59,14 +65,14 @@ export class Shapes {
   message(stored) {
     const read = stored.reads[0]?.at;
     return {
-      id_message: stored.id,
-      id_conversation: stored.conversationId,
-      expediteur_info: { id: stored.sender.id, type: stored.sender.type, ...this.state.names(stored.sender) },
+      id_message: this.id(stored.id),
+      id_conversation: this.id(stored.conversationId),
+      expediteur_info: { id: this.id(stored.sender.id), type: stored.sender.type, ...this.state.names(stored.sender) },
       contenu: stored.contenu,
       type_message: stored.kind,
       statut: read === undefined ? 'envoyé' : 'lu',
-      date_envoi: iso(stored.sent),
-      date_lecture: read === undefined ? null : iso(read),
+      date_envoi: this.time(stored.sent),
+      date_lecture: read === undefined ? null : this.time(read),
       ...this.#key(stored, 'client_message_id'),
     };
   }
@@ -77,13 +83,13 @@ export class Shapes {
     if (this.options.event_spelling === 'wrapped') return { message: this.message(stored) };
     const others = participants.filter((each) => each.type !== stored.sender.type || each.id !== stored.sender.id);
     return {
-      id: stored.id,
-      conversationId: stored.conversationId,
+      id: this.id(stored.id),
+      conversationId: this.id(stored.conversationId),
       content: stored.contenu,
       type: EVENT_TYPES[stored.kind] ?? stored.kind,
       sender: this.#short(stored.sender),
       ...(others.length === 1 ? { recipient: this.#short(others[0]) } : {}),
-      timestamp: iso(stored.sent),
+      timestamp: this.time(stored.sent),
       status: stored.reads.length ? 'read' : 'sent',
       ...this.#key(stored, 'clientMessageId'),
     };
@@ -94,6 +100,6 @@ export class Shapes {
   }
 
   #short(user) {
-    return { id: user.id, type: user.type, name: this.state.name(user) };
+    return { id: this.id(user.id), type: user.type, name: this.state.name(user) };
   }
 }
