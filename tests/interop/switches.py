@@ -41,7 +41,7 @@ FACTORS: dict[str, dict[str, Options]] = {
     "times": {"ISO times": {}, "times since 1970": {"epoch_times": True}},
     "not found": {"404 in an envelope": {}, "404 as a web page": {"html_404": True}},
     "compression": {"plain frames": {}, "compressed frames": {"compressed_frames": True}},
-    "keep-alive": {"connections kept": {}, "connections closed soon": {"keep_alive": 0.01}},
+    "keep-alive": {"connections kept": {}, "a connection for each request": {"keep_alive": False}},
     "answers": {"envelopes": {}, "short answers": {"answers": "short"}, "bare answers": {"answers": "bare"}},
 }
 """For each way in which servers differ, its settings; the product of all has 7 077 888 members."""

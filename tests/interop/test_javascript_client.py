@@ -47,7 +47,8 @@ async def test_a_conversation_both_ways(kind: str) -> None:
     options, settings, javascript = SERVERS[kind]
     async with Scene(**options) as scene, JavaScriptClient(scene.server, PATIENT, **javascript) as patient:
         await scene.fill(2)
-        doctor = await scene.client(DOCTOR, **settings)
+        # What comes, comes by events: nothing else is read but what a join wants
+        doctor = await scene.client(DOCTOR, verify_interval=1000.0, settle_delay=0.05, **settings)
 
         # Presence, of each at the other's
         async with doctor.expect(PresenceEvent, lambda event: event.user_id == 5, timeout=PATIENCE) as came:

@@ -23,7 +23,7 @@ const DEFAULTS = {
   middleware_delay: 0, // how long each handshake takes
   join_delay: 0, // how long each join takes
   connection_state_recovery: false,
-  keep_alive: 5, // how long an idle HTTP connection is kept; 5 is Node's own
+  keep_alive: true, // whether an HTTP connection serves more than one request
   compressed_frames: false, // permessage-deflate, for frames of any size
   text_ids: false, // "15" in place of 15
   epoch_times: false, // milliseconds since 1970 in place of ISO 8601

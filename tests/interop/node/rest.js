@@ -175,6 +175,7 @@ export function makeApi(server) {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
+  if (!options.keep_alive) app.use(closeEach);
   app.use(express.json({ limit: options.max_body_size }));
   app.use(options.api_path, router);
   app.use((req, res, next) => {
@@ -188,6 +189,11 @@ export function makeApi(server) {
     res.status(status).json(failure(status, status === 413 ? 'Corps trop volumineux' : 'Requête invalide'));
   });
   return app;
+}
+
+function closeEach(req, res, next) {
+  res.set('Connection', 'close');
+  next();
 }
 
 // Does what a fault says in place of answering, or with the answer that would have been given.

@@ -35,7 +35,7 @@ export class MessagingServer {
   // Life
 
   async start(port = 0) {
-    this.#http = createServer({ keepAliveTimeout: this.options.keep_alive * 1000 }, makeApi(this));
+    this.#http = createServer(makeApi(this));
     this.#http.on('connection', (tcp) => {
       this.#connections.add(tcp);
       tcp.on('close', () => {
