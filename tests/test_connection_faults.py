@@ -95,7 +95,7 @@ ODD: dict[str, Callable[[Faults], None]] = {
 async def test_an_odd_handshake_is_a_failed_attempt_and_the_next_one_works(odd: str) -> None:
     async with Scene() as scene:
         is_silent = odd.startswith("no ")
-        client = await scene.client(connect=False, connect_timeout=1.0 if is_silent else PATIENCE)
+        client = await scene.client(connect=False, connect_timeout=0.6 if is_silent else PATIENCE)
         ODD[odd](scene.server.faults)
         with pytest.raises(ConnectTimeout if is_silent else ConnectFailed):
             await client.connect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -11,7 +12,6 @@ from typing import Any, Self
 
 from messaging_client.testing import ServerOptions, mint_token
 from messaging_client.testing.inputs import milliseconds
-from messaging_client.testing.lifetime import Changes
 from messaging_client.testing.records import EventRecord, Identity, RequestRecord, SocketInfo
 from tests.interop.node_faults import NodeFaults, User, person
 from tests.interop.node_process import NodeError, NodeProcess, shared_process
@@ -42,7 +42,7 @@ class NodeServer:
         self._own = own_process
         self._saved: Json | None = None
         self._port = 0
-        self._changes = Changes()
+        self._news = asyncio.Event()
         self._attached = ExitStack()
         self.faults = NodeFaults(self._ask, self._ask_later)
         self._process: NodeProcess | None = None
@@ -52,7 +52,7 @@ class NodeServer:
     def _begin(self) -> None:
         self._process = NodeProcess() if self._own else shared_process()
         self._number = self._process.new_server(options=self._given, secret=self._secret, saved=self._saved)
-        self._process.on_change[self._number] = self._changes.notify
+        self._process.on_change[self._number] = self._news.set
 
     def _there(self) -> NodeProcess:
         if self._process is None:
@@ -76,7 +76,7 @@ class NodeServer:
     async def stop(self) -> None:
         await self._ask_later("stop")
         self._attached.close()
-        self._changes.notify()
+        self._news.set()
 
     async def restart(self) -> None:
         await self.stop()
@@ -89,7 +89,7 @@ class NodeServer:
         self._attached.close()
         process, self._process = self._there(), None
         process.end(kill=True)
-        self._changes.notify()
+        self._news.set()
 
     async def aclose(self) -> None:
         if self._process is not None:
@@ -224,4 +224,12 @@ class NodeServer:
         return tuple(EventRecord(event, _user(user), *more) for event, user, *more in found)
 
     async def wait_until(self, predicate: Callable[[], Any], timeout: float = 10.0) -> None:
-        await self._changes.wait_until(predicate, timeout)
+        try:
+            async with asyncio.timeout(timeout):
+                while True:
+                    self._news.clear()  # before the predicate: news may come while it asks the process
+                    if predicate():
+                        return
+                    await self._news.wait()
+        except TimeoutError:
+            raise TimeoutError(f"The server did not come to that state within {timeout:g} s.") from None
