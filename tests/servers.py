@@ -39,7 +39,6 @@ BEHAVIOUR = frozenset(
         "test_session_sending.py",
         "test_session_typing.py",
         "test_session_watching.py",
-        "test_subscriptions.py",
     }
 )
 

@@ -349,7 +349,6 @@ async def test_an_iterator_of_some_kinds_in_one_conversation(client: MessagingCl
         await anext(stream)
 
 
-@pytest.mark.one_server("it talks to no server")
 def test_every_kind_of_event_can_be_listened_to() -> None:
     hooks = {name for name, _ in inspect.getmembers(MessagingClient) if name.startswith("on_")}
     assert len(hooks) == len(ALL_EVENTS) - 1  # custom events have `on`
