@@ -1,4 +1,4 @@
-"""Nothing secret is logged at any level: the logs of the whole run are watched."""
+"""Nothing secret is logged at any level: the logs of the whole run are watched. And which server a test runs on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections.abc import Iterator
 import pytest
 from canary import SecretWatch
 
+from tests import servers
+from tests.interop.node_process import end_shared_process, why_no_node
+
 _watch = SecretWatch()
 
 
@@ -15,6 +18,17 @@ def pytest_configure(config: pytest.Config) -> None:
     # Whatever is not logged at all cannot be seen to be harmless.
     logging.getLogger().setLevel(1)
     _watch.watch_all()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    servers.parametrize(metafunc)
+
+
+@pytest.fixture(autouse=True)
+def server_kind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Decide which server `servers.make_server` makes."""
+    with servers.chosen(getattr(request, "param", "embedded")):
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +44,7 @@ def nothing_secret_in_the_logs() -> Iterator[None]:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """What was logged between tests counts too."""
     _watch.watch_none()
+    end_shared_process()
     if _watch.leaks and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -37,3 +52,5 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for leak in _watch.leaks:
         terminalreporter.write_line(f"A secret was logged by {leak}", red=True)
+    if reason := why_no_node():
+        terminalreporter.write_line(reason, red=True)

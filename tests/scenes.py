@@ -1,4 +1,4 @@
-"""A scene for tests of sessions and inboxes: an embedded server, and clients of it that are closed at the end."""
+"""A scene for tests of sessions and inboxes: a server, and clients of it that are closed at the end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any, Self
 
 from messaging_client import ConversationSession, Inbox, MessagingClient, MessagingConfig
 from messaging_client.clock import Clock
-from messaging_client.testing import ManualClock, MessagingServer, ServerOptions
+from messaging_client.testing import ManualClock, ServerOptions
+from tests.servers import make_server
 
 PATIENT = ("patient", 5)
 DOCTOR = ("medecin", 79)
@@ -25,14 +26,16 @@ class Scene:
     """A server with a patient, Marie Dupont, and a doctor, Sakura Saza, who have one conversation.
 
     Args:
+        server_clock: the server's, in place of the machine's.
+        server: in place of one of the kind that the running test is for.
         options: which server; keywords of `ServerOptions`.
 
     Attributes:
         conversation: the conversation of both, about ordonnance 15.
     """
 
-    def __init__(self, *, server_clock: Clock | None = None, **options: Any) -> None:
-        self.server = MessagingServer(options=ServerOptions(**options), clock=server_clock)
+    def __init__(self, *, server_clock: Clock | None = None, server: Any = None, **options: Any) -> None:
+        self.server = server or make_server(options=ServerOptions(**options), clock=server_clock)
         self.conversation = 0
         self._stack = AsyncExitStack()
 

@@ -82,6 +82,7 @@ async def test_conversations_appear_change_and_go() -> None:
         await until(inbox, lambda: created in ids(inbox))
 
 
+@pytest.mark.one_server("searching is the client's own work")
 @pytest.mark.parametrize(
     ("kind", "search", "found"),
     [

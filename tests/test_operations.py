@@ -1,4 +1,4 @@
-"""Every REST operation against the embedded server, on servers of either spelling."""
+"""Every REST operation, on servers of either spelling."""
 
 from __future__ import annotations
 
@@ -288,9 +288,13 @@ async def test_what_a_sender_relays(scene: Scene) -> None:
         client = await scene.client(DOCTOR, notify_sent=notifies)
         before = len(scene.server.events)
         await client.send_message_to_conversation(scene.conversation, "bonjour")
-        await client.call("typing", {"conversationId": scene.conversation, "isTyping": False})
-        names = [each.event for each in scene.server.events][before:]
-        assert names == (["new_message", "message_sent", "typing"] if notifies else ["typing"])
+        await client.emit_typing(scene.conversation, False)
+
+        def names(before: int = before) -> list[str]:
+            return [each.event for each in scene.server.events][before:]
+
+        await scene.server.wait_until(lambda names=names: "typing" in names())
+        assert names() == (["new_message", "message_sent", "typing"] if notifies else ["typing"])
         await client.aclose()
 
 
@@ -308,6 +312,12 @@ async def test_events_to_the_server(scene: Scene) -> None:
         await patient.send_message_to_conversation(scene.conversation, "fin")
     await end
     assert [each.is_typing for each in got] == [True, False]
+
+
+@pytest.mark.one_server("the embedded server acknowledges what it refuses; the protocol asks for no acknowledgement")
+@pytest.mark.parametrize("scene", ["first spelling"], indirect=True)
+async def test_the_acknowledgement_of_a_join_that_is_refused(scene: Scene) -> None:
+    patient = await scene.client(PATIENT)
     reply = await patient.call("join_conversation", {"conversationId": 999})
     assert reply["status"] == "error"
 

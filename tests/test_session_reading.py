@@ -62,10 +62,11 @@ async def test_marks_one_message(options: dict[str, object]) -> None:
         session = await scene.session(await scene.client())
         read = await session.mark_as_read(session.messages[0])
         assert (read.status, read.read_at is not None) == (MessageStatus.READ, True)
-        assert session.messages[0] == read
+        # Its time may have become the server's own by now, where the answer was empty
+        assert (session.messages[0].id, session.messages[0].status) == (read.id, MessageStatus.READ)
         assert session.unread_count == 1 == await counted(scene, session)
         before = scene.requests("mark_read")
-        assert await session.mark_as_read(read) == read
+        assert (await session.mark_as_read(read)).status is MessageStatus.READ
         own = await session.send("moi")
         assert await session.mark_as_read(own) == own
         assert scene.requests("mark_read") == before

@@ -92,6 +92,7 @@ typing_moves = st.lists(
 )
 
 
+@pytest.mark.one_server("it talks to no server")
 @given(typing_moves)
 async def test_typing_agrees_with_a_model(moves: list[tuple[str, int]]) -> None:
     clock = ManualClock()
@@ -134,6 +135,7 @@ class Told:
         self.said.append((self.clock.monotonic(), is_typing))
 
 
+@pytest.mark.one_server("it talks to no server")
 async def test_said_at_most_every_two_seconds_and_taken_back_after_five() -> None:
     told = Told()
     for _ in range(50):
@@ -143,6 +145,7 @@ async def test_said_at_most_every_two_seconds_and_taken_back_after_five() -> Non
     assert told.said == [(0.0, True), (2.0, True), (4.0, True), (9.9, False)]
 
 
+@pytest.mark.one_server("it talks to no server")
 async def test_taken_back_at_once_when_one_stops_and_once_only() -> None:
     told = Told()
     await told.typing.set(False)
@@ -153,6 +156,7 @@ async def test_taken_back_at_once_when_one_stops_and_once_only() -> None:
     assert told.said == [(0.0, True), (0.0, False)]
 
 
+@pytest.mark.one_server("it talks to no server")
 async def test_without_a_connection_nothing_is_said() -> None:
     told = Told()
     told.connected = False

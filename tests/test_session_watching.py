@@ -174,6 +174,7 @@ async def test_two_streams_each_give_everything_own_messages_if_wanted() -> None
         assert [(await anext(everything)).content for _ in range(3)] == ["un", "moi", "deux"]
 
 
+@pytest.mark.one_server("it talks to no server")
 def test_what_is_kept_for_those_who_wait_is_bounded() -> None:
     arrivals = Arrivals()
     sender = Participant(id=5, type=UserType.PATIENT)

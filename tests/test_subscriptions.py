@@ -211,7 +211,9 @@ CALLS: dict[str, Callable[[MessagingClient, Scene], Any]] = {
     "rest": lambda client, scene: client.get_conversation_messages(scene.conversation),
     "send": lambda client, scene: client.send_message_to_conversation(scene.conversation, "réponse"),
     "send over the socket": lambda client, scene: client.send_message_via_websocket(scene.conversation, "réponse"),
-    "call": lambda client, scene: client.call("typing", {"conversationId": scene.conversation, "isTyping": True}),
+    "call": lambda client, scene: client.call(
+        "send_message", {"conversationId": scene.conversation, "message": {"id": "temp_1", "content": "par le socket"}}
+    ),
     "join": lambda client, scene: client.join_conversation(scene.conversation),
     "leave": lambda client, scene: client.leave_conversation(scene.conversation),
     "join_all": lambda client, scene: client.join_all(),

@@ -11,6 +11,7 @@ import pytest
 
 from messaging_client import GapDetected, Message, MessagingClient, MessagingConfig
 from messaging_client.testing import MessagingServer
+from tests.servers import make_server
 
 DOCTOR = ("medecin", 79)
 PATIENT = ("patient", 5)
@@ -71,7 +72,7 @@ def patient_of(server: MessagingServer, **settings: Any) -> MessagingClient:
 
 @pytest.fixture
 async def server() -> AsyncIterator[MessagingServer]:
-    async with MessagingServer() as server:
+    async with make_server() as server:
         yield server
 
 

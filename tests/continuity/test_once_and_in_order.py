@@ -133,7 +133,7 @@ async def test_events_that_go_astray_and_an_outage(server: MessagingServer, talk
 
 
 async def test_an_outage_is_bridged_by_polling(server: MessagingServer, talk: int) -> None:
-    async with patient_of(server) as client, client.conversation(talk) as session:
+    async with patient_of(server, reconnection_attempts=1000) as client, client.conversation(talk) as session:
         heard = listen(client)
         server.faults.refuse_upgrade(503, count=None)
         await server.faults.cut(PATIENT)

@@ -27,6 +27,7 @@ from messaging_client import (
 from messaging_client.testing import MessagingServer, ServerOptions
 from tests.outbox.support import DOCTOR, PATIENT, FastClock
 from tests.scenes import until
+from tests.servers import make_server
 
 SERVERS = {
     "keys honoured": {"idempotency": True},
@@ -49,7 +50,7 @@ class Scene:
         self, user: tuple[str, int] = DOCTOR, *, store: Path | None = None, connect: bool = True, **settings: Any
     ) -> MessagingClient:
         given = {
-            "server_idempotency": self.server._options.idempotency,
+            "server_idempotency": self.server.options.idempotency,
             "request_timeout": 500.0,  # the clock runs a hundred times as fast
             "connect_timeout": 500.0,
         }
@@ -75,7 +76,7 @@ class Scene:
 @pytest.fixture(params=HONEST)
 async def scene(request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
     options = ServerOptions(**SERVERS[request.param])
-    async with MessagingServer(options=options) as server, AsyncExitStack() as stack:
+    async with make_server(options=options) as server, AsyncExitStack() as stack:
         conversation = await server.create_conversation("Messages - Ordonnance 15", [PATIENT, DOCTOR])
         yield Scene(server, conversation, stack)
 
