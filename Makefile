@@ -23,6 +23,7 @@ demo: $(READY) ## a patient and a doctor exchange messages, live, on the embedde
 	@$(BIN)/messaging-client demo
 
 test: $(READY) ## the tests, with coverage
+	@$(BIN)/python -m tests.interop.node_process
 	$(BIN)/coverage erase
 	@# Started before pytest, whose plugins import the package.
 	$(BIN)/coverage run -m pytest --durations=10

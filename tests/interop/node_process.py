@@ -44,6 +44,12 @@ def install() -> None:
     done.write_text(wanted)
 
 
+def main() -> None:
+    """Install before the tests run, whose time is limited; where there is no Node, they say so."""
+    if why_no_node() is None:
+        install()
+
+
 class NodeError(Exception):
     """What a server on Node would not do.
 
@@ -173,3 +179,7 @@ def end_shared_process() -> None:
     """End it, at the end of the tests."""
     while _shared:
         _shared.pop().end()
+
+
+if __name__ == "__main__":
+    main()

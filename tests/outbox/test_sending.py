@@ -372,7 +372,7 @@ async def test_a_deadline_while_a_token_is_waited_for_says_that_nothing_left(sce
 
 async def test_what_was_sent_without_a_connection_is_relayed_when_there_is_one() -> None:
     options = ServerOptions(broadcast_on_post=False)
-    async with MessagingServer(options=options) as server, AsyncExitStack() as stack:
+    async with make_server(options=options) as server, AsyncExitStack() as stack:
         conversation = await server.create_conversation("Messages - Ordonnance 15", [PATIENT, DOCTOR])
         patient = await stack.enter_async_context(MessagingClient(server.url, token=server.token(*PATIENT)))
         await patient.join_conversation(conversation)
