@@ -16,7 +16,7 @@ _log = logging.getLogger("messaging_client.positions")
 
 _FOLLOWS_ALL = "follows_all"
 _LEFT = "left {!r}"
-_THE_LIST: Id = ""  # no conversation has this id: its cursor says when the list of them was read
+_LISTED = "listed until "  # and a time
 
 
 class Positions:
@@ -112,15 +112,24 @@ class Positions:
 
     async def listed_until(self) -> datetime | None:
         """Server time up to which an earlier process knew of every conversation; None where nothing told."""
-        cursor = (await self._cursors()).get(_THE_LIST)
-        return None if cursor is None else cursor.timestamp
+        store = await self._store()
+        found = [] if store is None else await store.flags(_LISTED)
+        # Two are there only if a process ended in between: then the earlier one tells too much, and never too little.
+        return min((datetime.fromisoformat(each.removeprefix(_LISTED)) for each in found), default=None)
 
     async def now_of_all(self, listed_until: datetime | None) -> None:
         """From now on, every conversation of the user is followed; those up to a server time are known."""
         store = await self._store()
-        if store is not None:
-            await self._save({_THE_LIST: Cursor(_THE_LIST, listed_until)})
-            await store.set_flag(_FOLLOWS_ALL)
+        if store is None:
+            return
+        flag = None if listed_until is None else _LISTED + listed_until.isoformat()
+        before = await store.flags(_LISTED)
+        if flag is not None and flag not in before:
+            await store.set_flag(flag)
+        for each in before:
+            if each != flag:
+                await store.set_flag(each, value=False)
+        await store.set_flag(_FOLLOWS_ALL)
 
     async def stop(self) -> None:
         """Keep nothing more by itself; what was told since the last commit stays due."""

@@ -98,7 +98,9 @@ async def test_a_start_is_kept_before_anything_is_told(scene: Scene, start: Poin
 
 async def test_how_far_the_list_is_known_outlives_the_process(scene: Scene) -> None:
     assert not await scene.positions.are_of_all()
-    await scene.positions.now_of_all(message(1).timestamp)
+    for each in (None, message(2).timestamp, message(3).timestamp, message(1).timestamp):
+        await scene.positions.now_of_all(each)
+        assert await scene.positions.listed_until() == each
     again = Positions(scene._opened, handled=scene._handled, order_key=order_key, is_kept=True)
     assert await again.are_of_all()
     assert await again.listed_until() == message(1).timestamp

@@ -174,6 +174,11 @@ class Store:
         """Whether a flag is set."""
         return bool(await self._call(lambda database: database.read("SELECT 1 FROM flags WHERE name = ?", (name,))))
 
+    async def flags(self, beginning: str) -> list[str]:
+        """Give the flags that are set and begin so."""
+        rows = await self._call(lambda database: database.read("SELECT name FROM flags ORDER BY name"))
+        return [name for (name,) in rows if isinstance(name, str) and name.startswith(beginning)]
+
     async def set_flag(self, name: str, value: bool = True) -> None:
         """Set a flag, or take it back."""
         statement = "INSERT OR REPLACE INTO flags VALUES (?)" if value else "DELETE FROM flags WHERE name = ?"
