@@ -20,7 +20,7 @@ from messaging_client.errors import (
 from messaging_client.transport import tls
 from messaging_client.transport.address import ServerAddress
 from messaging_client.transport.auth import TokenSource
-from messaging_client.transport.endings import brought_to_end
+from messaging_client.transport.endings import brought_to_end, failure_of
 from messaging_client.transport.joins import Joins
 from messaging_client.transport.link import Link
 from messaging_client.transport.opening import EventSink, Opening
@@ -77,14 +77,10 @@ class Attempts:
                     f"The server did not finish the handshake within {limit:g} s; "
                     "check the address, or raise connect_timeout."
                 )
-            cancelled = handshake.cancelled()
-            failure = None if cancelled else handshake.exception()
+            failure = failure_of(handshake)
         finally:
             handshake.cancel()
             await brought_to_end(handshake)
-        if cancelled:
-            # Not by us: the token callable awaited a task of the application that was cancelled.
-            raise ConnectFailed("The attempt was cancelled from within, perhaps by the token callable; connect again.")
         if isinstance(failure, TransportError | AuthenticationError):
             raise failure
         if failure is not None:

@@ -282,7 +282,7 @@ async def test_a_token_callable_that_raises_cancelled_error_ends_nothing() -> No
 
     async with Peer() as peer, Line(peer.url, token=token) as line:
         async with asyncio.timeout(PATIENCE):
-            with pytest.raises(ConnectFailed):
+            with pytest.raises(AuthenticationError, match="cancelled from within"):
                 await line.connection.connect()
         failing = False
         await line.connection.connect()

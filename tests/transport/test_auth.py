@@ -308,7 +308,7 @@ async def test_another_token_is_told() -> None:
     source.on_change = lambda: told.append(source.user)
     await source.current()
     assert told == []
-    await source.renew(ONE)
+    await renew(source, ONE)
     assert len(told) == 1
 
 
