@@ -56,6 +56,18 @@ def _is_offset(argument: Any) -> bool:
     return isinstance(argument, str) and re.fullmatch(r"[\w.-]{5,40}", argument, re.ASCII) is not None
 
 
+async def _refuse_redirect(_session: Any, _context: Any, told: aiohttp.TraceRequestRedirectParams) -> None:
+    """Stop at a redirect, which aiohttp would follow: the token would be said to whoever it leads to."""
+    response = told.response
+    raise aiohttp.WSServerHandshakeError(response.request_info, (), status=response.status)
+
+
+def _no_redirects() -> aiohttp.TraceConfig:
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(_refuse_redirect)
+    return trace
+
+
 class _Engine(engineio.AsyncClient):  # type: ignore[misc]
     """The engine client, which hands frames on in order and notes when it last heard from the server."""
 
@@ -150,6 +162,7 @@ class Link:
             connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl_context or True, socket_factory=self._sockets.new),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=dict(self._config.headers),
+            trace_configs=[_no_redirects()],
             ws_response_class=cast(Any, self._new_websocket),
         )
         self._engine.http = self._session

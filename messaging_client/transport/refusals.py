@@ -45,8 +45,11 @@ def explain(failure: BaseException | Refusal) -> ConnectFailed:
         )
     status = _http_status(failure)
     if status is not None:
+        advice = "check the address and socketio_path"
+        if 300 <= status < 400:
+            advice = "redirects are not followed, for the token would go elsewhere: configure the final address"
         return HandshakeRefused(
-            f"The server answered the handshake with HTTP {status}; check the address and socketio_path.",
+            f"The server answered the handshake with HTTP {status}; {advice}.",
             about_authentication=status in (401, 403),
         )
     return ConnectFailed(
