@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from messaging_client import arguments as check
 from messaging_client.cache import ReadCache
@@ -15,6 +16,7 @@ from messaging_client.models import ContextType, Id, Participant, User, UserType
 from messaging_client.transport.http import RestClient
 from messaging_client.wire import payloads
 from messaging_client.wire.errors import PayloadError
+from messaging_client.wire.slices import Slices, step
 
 Model = TypeVar("Model")
 Person = Participant | User | Mapping[str, Any]
@@ -61,6 +63,14 @@ class Asking:
             operation=operation,
             status=200,
         )
+
+    async def _read_list(self, operation: str, body: object, work: Slices[Model]) -> Model:
+        """As `_read`, for an answer that may be long: others have their turn between its slices."""
+        while True:
+            done, result = self._read(operation, body, lambda: step(work))
+            if done:
+                return cast(Model, result)
+            await asyncio.sleep(0)
 
     def _invalid(self, operation: str) -> Callable[[PayloadError], None]:
         def report(fault: PayloadError) -> None:

@@ -25,6 +25,12 @@ from messaging_client.models import Id, Message
 PAGE_SIZE = 50
 """Messages asked for at a time: the protocol's own default."""
 
+PORTION = 100
+"""Messages that are taken at a stretch: some milliseconds' worth."""
+
+MOST_HISTORY = 1000
+"""Messages of the newest page that count as history, where a server sends more than the page that was asked for."""
+
 READS_AT_A_TIME = 4
 """Conversations read at a time, so that a reconnection is no burst for the server."""
 
@@ -96,7 +102,7 @@ class Reader:
     async def newest(self, conversation_id: Id) -> tuple[Message, ...]:
         """Give the newest page, oldest first."""
         self.reads += 1
-        return (await self._source.newest(conversation_id, 1, PAGE_SIZE)).messages
+        return (await self._source.newest(conversation_id, 1, PAGE_SIZE)).messages[-MOST_HISTORY:]
 
     async def since(self, conversation_id: Id, point: Point, take: Take) -> None:
         """Give `take` everything after a point, and what stands in the overlap before it."""
@@ -163,7 +169,7 @@ class Reader:
             if any(message.timestamp_is_receipt for message in batch.messages):
                 return False, point
             fresh = [message for message in batch.messages if message.id not in known]
-            if fresh and not take(fresh):
+            if fresh and not await _taken(fresh, take):
                 return True, point
             newest = max(batch.messages, key=self._order, default=None)
             if newest is None:
@@ -195,4 +201,14 @@ class Reader:
             )
             if is_known_ground or batch.is_last or not batch.count or (batch.messages and len(found) == before):
                 break
-        take(sorted((each for each in found.values() if each.timestamp > earliest), key=self._order))
+        await _taken(sorted((each for each in found.values() if each.timestamp > earliest), key=self._order), take)
+
+
+async def _taken(messages: Sequence[Message], take: Take) -> bool:
+    """Have messages taken, a portion at a time if there are many: a server may send more than it was asked for."""
+    for start in range(0, len(messages), PORTION):
+        if start:
+            await asyncio.sleep(0)
+        if not take(messages[start : start + PORTION]):
+            return False
+    return True

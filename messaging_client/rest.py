@@ -53,11 +53,8 @@ class RestOperations(Asking):
         async def load() -> Page[Conversation]:
             query: dict[str, str | int] = {"page": page, "limit": limit, "statut": status}
             body = await self._http.request(operation, {"id": person}, query=query, timeout=timeout)
-            return self._read(
-                operation,
-                body,
-                lambda: answers.read_conversations(body, page=page, limit=limit, report=self._invalid(operation)),
-            )
+            work = answers.conversations_in_slices(body, page=page, limit=limit, report=self._invalid(operation))
+            return await self._read_list(operation, body, work)
 
         key = (operation, person, page, limit, status)
         return await self._cache.read(key, load, lambda _page: (cache.LISTS,), refresh=refresh)
@@ -68,11 +65,8 @@ class RestOperations(Asking):
 
         async def load() -> Page[Conversation]:
             body = await self._http.request(operation, timeout=timeout)
-            found = self._read(
-                operation,
-                body,
-                lambda: answers.read_conversations(body, page=1, limit=20, report=self._invalid(operation)),
-            )
+            work = answers.conversations_in_slices(body, page=1, limit=20, report=self._invalid(operation))
+            found = await self._read_list(operation, body, work)
             # The route has no pages: what it gives is all there is.
             return found.model_copy(
                 update={"limit": max(1, len(found.items)), "total": len(found.items), "total_pages": 1}
@@ -170,13 +164,10 @@ class RestOperations(Asking):
                 values["ordonnance_id"] = number  # for the short route, which knows ordonnances only
             body = await self._http.request(operation, values, query={"page": page, "limit": limit}, timeout=timeout)
             now, report = self._clock.now(), self._invalid(operation)
-            return self._read(
-                operation,
-                body,
-                lambda: answers.read_history(
-                    body, conversation_id=None, page=page, limit=limit, received_at=now, report=report
-                ),
+            work = answers.history_in_slices(
+                body, conversation_id=None, page=page, limit=limit, received_at=now, report=report
             )
+            return await self._read_list(operation, body, work)
 
         def tags(found: History) -> tuple[cache.Tag, ...]:
             ids = {message.conversation_id for message in found.messages if message.conversation_id is not None}
@@ -265,7 +256,8 @@ class RestOperations(Asking):
 
         async def load() -> tuple[Participant, ...]:
             body = await self._http.request(operation, {"conversation_id": target}, timeout=timeout)
-            return self._read(operation, body, lambda: answers.read_participants(body, report=self._invalid(operation)))
+            work = answers.participants_in_slices(body, report=self._invalid(operation))
+            return await self._read_list(operation, body, work)
 
         return await self._cache.read(
             (operation, target), load, lambda _all: (cache.people_of(target),), refresh=refresh
@@ -330,11 +322,8 @@ class RestOperations(Asking):
         body = await self._http.request(operation, {"conversation_id": conversation_id}, query=query, timeout=timeout)
         counted = Counter(self._invalid(operation))
         now = self._clock.now()
-        found = self._read(
-            operation,
-            body,
-            lambda: answers.read_new_messages(body, conversation_id=conversation_id, received_at=now, report=counted),
-        )
+        work = answers.new_messages_in_slices(body, conversation_id=conversation_id, received_at=now, report=counted)
+        found = await self._read_list(operation, body, work)
         return Batch(found, len(found) + counted.reported)
 
     async def newest(self, conversation_id: Id, page: int, limit: int) -> Batch:
@@ -351,11 +340,8 @@ class RestOperations(Asking):
         )
         counted = Counter(self._invalid(operation))
         now = self._clock.now()
-        found = self._read(
-            operation,
-            body,
-            lambda: answers.read_history(
-                body, conversation_id=conversation_id, page=page, limit=limit, received_at=now, report=counted
-            ),
+        work = answers.history_in_slices(
+            body, conversation_id=conversation_id, page=page, limit=limit, received_at=now, report=counted
         )
+        found = await self._read_list(operation, body, work)
         return found, counted.reported
