@@ -31,7 +31,7 @@ from messaging_client.errors import (
 )
 from messaging_client.models import ConnectionCause as Cause
 from messaging_client.transport.endings import brought_to_end, failure_of, finish, within
-from messaging_client.transport.packets import INVALID_FRAME, SafePacket, encode_event
+from messaging_client.transport.packets import INVALID_FRAME, encode_event, packets_up_to
 from messaging_client.transport.refusals import Refusal, explain
 from messaging_client.transport.replies import Replies
 from messaging_client.transport.sockets import Sockets
@@ -43,6 +43,10 @@ _SILENT.disabled = True
 
 OUTBOUND_LIMIT = 64
 """Packets that may wait for the network; a further `emit` waits for room. The library's own queue has no bound."""
+
+UNREAD_LIMIT = 1000
+"""Packets that may wait for the network, answers to pings and to events that ask for one included. A server that goes
+on asking and does not read the answers is left."""
 
 CLOSE_TIMEOUT = 1.0
 """Seconds that a polite goodbye may take before the socket is shut down."""
@@ -75,6 +79,12 @@ class _Engine(engineio.AsyncClient):  # type: ignore[misc]
 
     async def _receive_packet(self, pkt: engine_packet.Packet) -> None:
         self.link.heard()
+        if self.queue.qsize() > UNREAD_LIMIT:
+            self.link.end(Cause.CONNECTION_LOST)
+            return
+        if pkt.packet_type == engine_packet.PING:
+            # What it carries would be sent back with the answer; a ping of the protocol carries nothing.
+            pkt.data = None
         is_event = pkt.packet_type == engine_packet.MESSAGE
         if (is_event and pkt.data == _DISCONNECT_FRAME) or pkt.packet_type == engine_packet.CLOSE:
             # The library forgets the first that comes before `connect()` has returned, and at the second it empties
@@ -138,7 +148,7 @@ class Link:
             handle_sigint=False,
             logger=_SILENT,
             engineio_logger=_SILENT,
-            serializer=SafePacket,
+            serializer=packets_up_to(config.max_response_bytes),
             # aiohttp's own default is 4 MiB, and it refuses the limit itself.
             websocket_extra_options={"max_msg_size": config.max_response_bytes + 1, "proxy": config.proxy},
         )

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 
 from messaging_client.errors import ConnectFailed
+from messaging_client.wire.values import well_formed
 
 _SPEAKS_OF_AUTHENTICATION = re.compile(r"auth|token|jwt|expired|\b40[13]\b", re.IGNORECASE)
 
@@ -59,8 +60,11 @@ def explain(failure: BaseException | Refusal) -> ConnectFailed:
 
 
 def _text_of(data: Any) -> str:
-    text = data if isinstance(data, str) else json.dumps(data, default=str, ensure_ascii=False)
-    return text[:2000]
+    try:
+        text = data if isinstance(data, str) else json.dumps(data, default=str, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        text = ""  # nested more deeply than can be written
+    return well_formed(text[:2000])
 
 
 def _causes(failure: BaseException) -> list[BaseException]:
