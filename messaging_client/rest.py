@@ -10,6 +10,7 @@ from typing import Any
 from messaging_client import arguments as check
 from messaging_client import cache
 from messaging_client.asking import Asking, Counter, Person
+from messaging_client.boundary import guard
 from messaging_client.errors import NotFound, RequestError, UnexpectedResponse
 from messaging_client.models import (
     ContextType,
@@ -345,3 +346,6 @@ class RestOperations(Asking):
         )
         found = await self._read_list(operation, body, work)
         return found, counted.reported
+
+
+guard(RestOperations)  # iterators over all pages are asked outside of any other guarded method
