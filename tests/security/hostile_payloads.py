@@ -14,7 +14,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-EXAMPLES = 60
+EXAMPLES = 40
 QUICKLY = settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -152,7 +152,7 @@ def test_no_route_was_forgotten() -> None:
 # --- lists without end --------------------------------------------------------------------------------------------
 
 MANY = 100_000
-LESS = 40_000  # where the reader is the same
+LESS = 15_000  # where the reader is the same
 
 
 def envelope(name: str, items: list[Any]) -> bytes:

@@ -280,7 +280,7 @@ async def test_attachments_do_not_pile_up() -> None:
         await client.aclose(drain=0)
 
 
-@pytest.mark.parametrize("question", ["2", "2" + "x" * 20_000, '427["sentinel"]'], ids=lambda each: each[:8])
+@pytest.mark.parametrize("question", ["2", "2" + "x" * 1_000, '427["sentinel"]'], ids=lambda each: each[:8])
 async def test_answers_that_the_server_does_not_read_do_not_pile_up(
     question: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -301,7 +301,7 @@ async def test_answers_that_the_server_does_not_read_do_not_pile_up(
         while not link.ended.done():
             with contextlib.suppress(ConnectionError):
                 await server.say(question)
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # the client has its turn
             largest = max(largest, queue.qsize())
             assert largest < 5000, "it piles up"
         assert link.ended.result() is ConnectionCause.CONNECTION_LOST
