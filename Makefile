@@ -8,7 +8,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak chaos lint types generate docs bench build clean
+# Tests that a library underneath could break: what `make test-lowest` runs.
+CORE := tests/wire/test_vectors.py tests/transport tests/security/test_encrypted.py tests/security/test_elsewhere.py \
+	tests/security/test_crash_reports.py tests/testing/test_library_contract.py tests/testing/test_tokens.py \
+	tests/test_cache.py tests/test_operations.py tests/test_recovery.py
+LOWEST := .venv-lowest
+
+.PHONY: help demo test test-lowest fuzz lock soak chaos lint types generate docs bench build clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 16
@@ -17,6 +23,8 @@ $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; install it, or say make PYTHON=/path/to/python"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: 'atheris>=3.0' 2>/dev/null || \
+		echo "atheris has no wheel for this Python or machine: what is fuzzed in CI is skipped here"
 	@touch $@
 
 demo: $(READY) ## a patient and a doctor exchange messages, live, on the embedded server
@@ -29,6 +37,27 @@ test: $(READY) ## the tests, with coverage
 	$(BIN)/coverage run -m pytest --durations=10
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+$(LOWEST)/.ready: $(READY) pyproject.toml
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
+	$(BIN)/uv pip compile --quiet --no-header --no-annotate --resolution lowest-direct --extra server \
+		--python $(BIN)/python pyproject.toml --output-file $(LOWEST)/lowest.txt
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --constraint $(LOWEST)/lowest.txt --editable '.[server]' \
+		pytest pytest-asyncio pytest-timeout hypothesis trustme psutil rich
+	@touch $@
+
+test-lowest: $(LOWEST)/.ready ## the core of the tests, on the lowest versions of every library that pyproject.toml allows
+	@grep -E '^(aiohttp|cachetools|httpx|httpx-aiohttp|pydantic|pyjwt|python-socketio|uvicorn)==' $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pytest -p no:cacheprovider --quiet $(CORE)
+
+fuzz: $(READY) ## search for inputs that break a reader, for SECONDS=600; what is found to be new goes into .fuzz
+	@mkdir -p .fuzz
+	$(BIN)/python -W ignore -m tests.fuzz .fuzz -max_total_time=$(or $(SECONDS),600) -timeout=5 -rss_limit_mb=1024 \
+		-max_len=4096 -artifact_prefix=.fuzz/ -print_final_stats=1
+
+lock: $(READY) ## the versions that the project is developed with, with hashes, into requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--no-emit-package messaging-client --extra dev --extra fuzz pyproject.toml --output-file requirements-dev.lock
 
 soak: $(READY) ## what takes long: waits of 15 seconds and more, hundreds of cycles
 	$(BIN)/python -m pytest -m soak --timeout 1800
@@ -57,5 +86,5 @@ build: $(READY) ## wheel and sdist, into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) tests/interop/node_modules site dist build .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LOWEST) .fuzz tests/interop/node_modules site dist build .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

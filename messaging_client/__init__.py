@@ -1,6 +1,7 @@
 """Client for secure medical messaging: one Socket.IO connection, REST, and HTTP while the socket is down."""
 
 from messaging_client._version import __version__
+from messaging_client.boundary import guard as _guard
 from messaging_client.cache import CacheInfo
 from messaging_client.client import MessagingClient
 from messaging_client.clock import Clock, SystemClock
@@ -136,3 +137,9 @@ __all__ = [
     "ValidationFailed",
     "__version__",
 ]
+
+# Where exceptions leave the package: see `messaging_client.boundary`.
+_guard(MessagingClient)
+_guard(ConversationSession)
+_guard(Inbox)
+_guard(Expectation)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from messaging_client import arguments as check
 from messaging_client.cache import ReadCache
@@ -16,6 +17,7 @@ from messaging_client.models import ContextType, Id, Participant, User, UserType
 from messaging_client.transport.http import RestClient
 from messaging_client.wire import payloads
 from messaging_client.wire.errors import PayloadError
+from messaging_client.wire.slices import Slices, step
 
 _NOTHING: Mapping[str, Id | str] = {}
 
@@ -78,6 +80,15 @@ class Asking:
             operation=operation,
             status=reply.status,
         )
+
+    async def _read_list(self, operation: str, reply: Reply, reader: Callable[[object], Slices[Model]]) -> Model:
+        """As `_read`, for an answer that may be long: others have their turn between its slices."""
+        work = reader(reply.body)
+        while True:
+            done, result = self._read(operation, reply, lambda _body: step(work))
+            if done:
+                return cast(Model, result)
+            await asyncio.sleep(0)
 
     def _invalid(self, operation: str) -> Callable[[PayloadError], None]:
         def report(fault: PayloadError) -> None:

@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Awaitable, Callable, Set
 from typing import Any, Protocol, TypeVar
 
+from messaging_client.boundary import without_frames
 from messaging_client.clock import Clock, SystemClock, end_task, finished_within
 from messaging_client.consumers import Consumer, Subscription
 from messaging_client.events import CustomEvent, HandlerError, SlowConsumer
@@ -183,7 +184,7 @@ class Dispatcher:
         self.handler_errors += 1
         _log.error("handler %s raised %s", consumer.name, type(error).__name__)
         if not isinstance(event, _REPORTS):
-            self.publish(HandlerError(handler=consumer.name, event=event, error=error))
+            self.publish(HandlerError(handler=consumer.name, event=event, error=without_frames(error)))
 
     # --- what waits --------------------------------------------------------------------------------------------------
 

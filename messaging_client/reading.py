@@ -25,6 +25,12 @@ from messaging_client.models import Id, Message
 PAGE_SIZE = 50
 """Messages asked for at a time: the protocol's own default."""
 
+PORTION = 100
+"""Messages that are taken at a stretch: some milliseconds' worth."""
+
+MOST_HISTORY = 1000
+"""Messages of the newest page that count as history, where a server sends more than the page that was asked for."""
+
 READS_AT_A_TIME = 4
 """Conversations read at a time, so that a reconnection is no burst for the server."""
 
@@ -100,7 +106,7 @@ class Reader:
 
     async def newest(self, conversation_id: Id) -> tuple[Message, ...]:
         """Give the newest page, oldest first."""
-        return (await self._page(conversation_id, 1)).messages
+        return (await self._page(conversation_id, 1)).messages[-MOST_HISTORY:]
 
     async def first(self, conversation_id: Id, *, patience: float) -> tuple[tuple[Message, ...], bool]:
         """Give the newest page, oldest first, and whether the server surely has nothing before it.
@@ -111,7 +117,7 @@ class Reader:
         """
         batch = await self._page(conversation_id, 1, patience)
         is_whole = batch.count < _SMALLEST_LIMIT if batch.is_last is None else batch.is_last
-        return batch.messages, is_whole
+        return batch.messages[-MOST_HISTORY:], is_whole
 
     async def since(self, conversation_id: Id, point: Point, take: Take, *, patience: float | None = None) -> None:
         """Give `take` everything after a point, and what stands in the overlap before it.
@@ -197,7 +203,7 @@ class Reader:
             if any(message.timestamp_is_receipt for message in batch.messages):
                 return False, point
             fresh = [message for message in batch.messages if message.id not in known]
-            if fresh and not take(fresh):
+            if fresh and not await _taken(fresh, take):
                 return True, point
             newest = max(batch.messages, key=self._order, default=None)
             if newest is None:
@@ -228,4 +234,14 @@ class Reader:
             )
             if is_known_ground or batch.is_last or not batch.count or (batch.messages and len(found) == before):
                 break
-        take(sorted((each for each in found.values() if each.timestamp > earliest), key=self._order))
+        await _taken(sorted((each for each in found.values() if each.timestamp > earliest), key=self._order), take)
+
+
+async def _taken(messages: Sequence[Message], take: Take) -> bool:
+    """Have messages taken, a portion at a time if there are many: a server may send more than it was asked for."""
+    for start in range(0, len(messages), PORTION):
+        if start:
+            await asyncio.sleep(0)
+        if not take(messages[start : start + PORTION]):
+            return False
+    return True

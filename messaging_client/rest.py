@@ -10,6 +10,7 @@ from typing import Any
 from messaging_client import arguments as check
 from messaging_client import cache
 from messaging_client.asking import Asking, Counter, Person
+from messaging_client.boundary import guard
 from messaging_client.errors import NotFound, RequestError, UnexpectedResponse
 from messaging_client.models import (
     ContextType,
@@ -54,10 +55,12 @@ class RestOperations(Asking):
         async def load() -> Page[Conversation]:
             query: dict[str, str | int] = {"page": page, "limit": limit, "statut": status}
             reply = await self._ask(operation, {"id": person}, query=query, timeout=timeout)
-            return self._read(
+            return await self._read_list(
                 operation,
                 reply,
-                lambda body: answers.read_conversations(body, page=page, limit=limit, report=self._invalid(operation)),
+                lambda body: answers.conversations_in_slices(
+                    body, page=page, limit=limit, report=self._invalid(operation)
+                ),
             )
 
         key = (operation, person, page, limit, status)
@@ -69,10 +72,10 @@ class RestOperations(Asking):
 
         async def load() -> Page[Conversation]:
             reply = await self._ask(operation, timeout=timeout)
-            found = self._read(
+            found = await self._read_list(
                 operation,
                 reply,
-                lambda body: answers.read_conversations(body, page=1, limit=20, report=self._invalid(operation)),
+                lambda body: answers.conversations_in_slices(body, page=1, limit=20, report=self._invalid(operation)),
             )
             # The route has no pages: what it gives is all there is.
             return found.model_copy(
@@ -161,10 +164,10 @@ class RestOperations(Asking):
                 values["ordonnance_id"] = number  # for the short route, which knows ordonnances only
             reply = await self._ask(operation, values, query={"page": page, "limit": limit}, timeout=timeout)
             now, report = self._clock.now(), self._invalid(operation)
-            return self._read(
+            return await self._read_list(
                 operation,
                 reply,
-                lambda body: answers.read_history(
+                lambda body: answers.history_in_slices(
                     body, conversation_id=None, page=page, limit=limit, received_at=now, report=report
                 ),
             )
@@ -267,8 +270,8 @@ class RestOperations(Asking):
 
         async def load() -> tuple[Participant, ...]:
             reply = await self._ask(operation, {"conversation_id": target}, timeout=timeout)
-            return self._read(
-                operation, reply, lambda body: answers.read_participants(body, report=self._invalid(operation))
+            return await self._read_list(
+                operation, reply, lambda body: answers.participants_in_slices(body, report=self._invalid(operation))
             )
 
         return await self._cache.read(
@@ -334,10 +337,10 @@ class RestOperations(Asking):
         reply = await self._ask(operation, {"conversation_id": conversation_id}, query=query, timeout=timeout)
         counted = Counter(self._invalid(operation))
         now = self._clock.now()
-        found = self._read(
+        found = await self._read_list(
             operation,
             reply,
-            lambda body: answers.read_new_messages(
+            lambda body: answers.new_messages_in_slices(
                 body, conversation_id=conversation_id, received_at=now, report=counted
             ),
         )
@@ -363,11 +366,14 @@ class RestOperations(Asking):
         )
         counted = Counter(self._invalid(operation))
         now = self._clock.now()
-        found = self._read(
+        found = await self._read_list(
             operation,
             reply,
-            lambda body: answers.read_history(
+            lambda body: answers.history_in_slices(
                 body, conversation_id=conversation_id, page=page, limit=limit, received_at=now, report=counted
             ),
         )
         return found, counted.payloads
+
+
+guard(RestOperations)  # iterators over all pages are asked outside of any other guarded method

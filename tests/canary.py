@@ -13,11 +13,17 @@ CANARY = "canary-5d1e7a0c"
 CANARY_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoicGF0aWVudCIsImlkIjo1LCJjYW5hcnkiOnRydWV9.Y2FuYXJ5LTVkMWU3YTBj"
 """A token that no server takes."""
 
-_SECRET = re.compile(rf"{CANARY}|eyJ[\w-]{{8,}}\.[\w-]{{8,}}\.[\w-]{{8,}}")
+CANARY_NAME = "Canaryet-Dubois"
+"""The last name of a person that tests register in order to see whether it comes out anywhere."""
+
+NAMES = ("Dupont", "Saza", "Durand")
+"""Last names of the people whom tests register."""
+
+_SECRET = re.compile(rf"{CANARY}|{CANARY_NAME}|{'|'.join(NAMES)}|eyJ[\w-]{{8,}}\.[\w-]{{8,}}\.[\w-]{{8,}}")
 
 
 def holds_secret(text: str) -> bool:
-    """Whether a token or a canary is in a text."""
+    """Whether a token, a canary or somebody's name is in a text."""
     return _SECRET.search(text) is not None
 
 

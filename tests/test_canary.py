@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from canary import CANARY, CANARY_TOKEN, SecretWatch, holds_secret
+from canary import CANARY, CANARY_NAME, CANARY_TOKEN, SecretWatch, holds_secret
 from scenes import DOCTOR, PATIENT, Scene
 
 from messaging_client import (
@@ -68,6 +68,7 @@ def harmless(error: BaseException | None) -> str:
 
 
 async def test_a_conversation(scene: Scene, heard: Heard) -> None:
+    scene.server.add_user(*PATIENT, prenom="Marie", nom=CANARY_NAME)
     patient, doctor = await scene.client(PATIENT), await scene.client(DOCTOR)
     await doctor.join_conversation(scene.conversation)
     await scene.server.wait_until(lambda: scene.server.members(scene.conversation))
@@ -76,8 +77,11 @@ async def test_a_conversation(scene: Scene, heard: Heard) -> None:
         await patient.send_message_via_websocket(scene.conversation, f"{CANARY} socket")
     found = await last
     assert CANARY in found.content
-    assert CANARY not in f"{found!r} {found} {doctor.status()} {doctor!r}"
-    await doctor.get_conversation_messages(scene.conversation)
+    assert CANARY_NAME in found.sender.name
+    history = await doctor.get_conversation_messages(scene.conversation)
+    people = await doctor.get_conversation_participants(scene.conversation)
+    assert CANARY_NAME in str([person.name for person in people])
+    assert not holds_secret(f"{found!r} {found} {doctor.status()} {doctor!r} {history!r} {people!r} {found.sender!r}")
     assert heard.texts
 
 
@@ -284,3 +288,17 @@ def test_the_whole_run_is_watched() -> None:
         watch.watch_none()
         logger.propagate = True
     assert watch not in logger.handlers
+
+
+def test_third_parties_are_watched_at_debug_too() -> None:
+    """Every logger that there is reaches the watch at DEBUG, but for those of the raw clients that tests use."""
+    loggers = [each for each in logging.Logger.manager.loggerDict.values() if isinstance(each, logging.Logger)]
+    assert {"aiohttp.client", "asyncio", "messaging_client.rest", "httpx"} <= {each.name for each in loggers}
+    deaf = {each.name for each in loggers if not each.isEnabledFor(logging.DEBUG)}
+    assert deaf <= {f"{library}.{side}" for library in ("socketio", "engineio") for side in ("client", "server")}, deaf
+
+
+@pytest.mark.parametrize("secret", [CANARY, CANARY_NAME, CANARY_TOKEN, "Marie Dupont", f"x{CANARY_TOKEN}x"])
+def test_what_is_a_secret(secret: str) -> None:
+    assert holds_secret(f"a {secret} b")
+    assert not holds_secret(f"a {secret[:4]} b")

@@ -6,11 +6,13 @@ import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import messaging_client
 
@@ -33,6 +35,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         "messaging_client",
         f"messaging_client-{messaging_client.__version__}.dist-info",
     }
+    # Nothing that a test, an editor or a run has left: sources, the mark of typing, and what a wheel has to have.
     assert not [name for name in names if "__pycache__" in name or not re.search(r"\.py$|py\.typed$|dist-info/", name)]
 
 
@@ -47,6 +50,27 @@ def test_the_metadata_says_what_is_true(wheel: Path) -> None:
     entry_points = archive.read(f"{folder}/entry_points.txt").decode()
     assert "messaging-client = messaging_client.cli.main:run" in entry_points
     assert "messaging_client = messaging_client.testing.plugin" in entry_points
+
+
+def test_every_bound_is_one_that_is_tested() -> None:
+    """The lock holds what the project asks for, within its bounds, with hashes, and no address of a registry."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    lock = (ROOT / "requirements-dev.lock").read_text(encoding="utf-8")
+    assert not re.search(r"://|--(extra-)?index|--find-links|--trusted|@ |/home|/work|/opt", lock)
+    pinned: dict[str, set[str]] = {}
+    for name, version, rest in re.findall(r"^([\w.-]+)==([\w.]+)((?:.*\\\n)*.*)", lock, re.MULTILINE):
+        pinned.setdefault(name.lower(), set()).add(version)
+        assert "--hash=sha256:" in rest, name
+    for line in lock.splitlines():
+        assert re.match(r"[\w.-]+==|    --hash=sha256:[0-9a-f]{64}", line), line
+    for given in (*project["dependencies"], *(each for extra in extras.values() for each in extra)):
+        requirement = Requirement(given)
+        if requirement.name != "messaging-client":
+            assert pinned[requirement.name.lower()], requirement
+            assert all(requirement.specifier.contains(version) for version in pinned[requirement.name.lower()]), given
+    for given in project["dependencies"]:
+        assert any(each.operator == ">=" for each in Requirement(given).specifier), given
 
 
 def test_the_sdist_builds_from_the_tree(tmp_path: Path) -> None:

@@ -82,6 +82,7 @@ def member(owner: type, name: str, value: Any) -> Member:
         function, kind = value.fget, "property"
     elif isinstance(value, classmethod):
         function, kind = value.__func__, "classmethod"
+    function = inspect.unwrap(function)  # see `messaging_client.boundary`
     assert isinstance(function, FunctionType), f"{owner.__name__}.{name}: what is this?"
     if function.__name__ != name:
         return Member(

@@ -33,6 +33,11 @@ LIMIT = 30.0
 _CONFIG = MessagingConfig(reconnection_delay=1.0, settle_delay=0.5)
 
 
+def printable(text: str) -> str:
+    """Give a text of somebody else's without what a terminal would obey: control characters, changes of direction."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+
+
 class Screen:
     """Prints what each side sees, as it happens."""
 
@@ -47,7 +52,8 @@ class Screen:
     def line(self, who: str, what: str, detail: str, style: str = "") -> None:
         """Say what one side saw or did."""
         seconds = time.monotonic() - self._began
-        line = Text.assemble((f"{seconds:6.2f} s  ", "dim"), (f"{who:<8}", "cyan"), (f"{what:<13}", style), detail)
+        shown = printable(detail)
+        line = Text.assemble((f"{seconds:6.2f} s  ", "dim"), (f"{who:<8}", "cyan"), (f"{what:<13}", style), shown)
         self._console.print(line, soft_wrap=True)
 
 

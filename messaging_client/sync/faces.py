@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from messaging_client.arguments import checked_wait
+from messaging_client.boundary import guard
 from messaging_client.client import MessagingClient as AsyncClient
 from messaging_client.dispatch import Subscription as AsyncSubscription
 from messaging_client.reports import CloseReport
@@ -27,6 +28,11 @@ class Face(Generic[A]):
         runtime: the client's threads.
         behind: the object.
     """
+
+    def __init_subclass__(cls, **given: Any) -> None:
+        """Every public method of a face is where exceptions leave the package."""
+        super().__init_subclass__(**given)
+        guard(cls)
 
     def __init__(self, runtime: Runtime, behind: A) -> None:
         self._runtime = runtime

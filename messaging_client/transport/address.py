@@ -94,12 +94,7 @@ class ServerAddress:
     @property
     def is_loopback(self) -> bool:
         """Whether the server is this machine: `localhost`, `127.0.0.0/8` or `::1`."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return _is_loopback(self.host)
 
     def __str__(self) -> str:
         return self.base_url
@@ -112,6 +107,7 @@ class ProxyAddress:
     url: str
     username: str | None = None
     password: str | None = None
+    is_loopback: bool = False
 
     @classmethod
     def parse(cls, url: object) -> ProxyAddress:
@@ -127,7 +123,21 @@ class ProxyAddress:
         if parts.scheme not in ("http", "https"):
             raise ConfigurationError("proxy must start with http:// or https://; SOCKS proxies are not supported.")
         host, port = _host(parts), _port(parts)
-        return cls(ServerAddress(parts.scheme, host, port).origin, parts.username, parts.password)
+        origin = ServerAddress(parts.scheme, host, port).origin
+        return cls(origin, parts.username, parts.password, _is_loopback(host))
+
+    def check_for(self, server: ServerAddress, *, allow_insecure: bool) -> None:
+        """Refuse to hand what goes to a plain `http://` server to a proxy on another machine, which could read it.
+
+        Raises:
+            ConfigurationError: it would be so, and `allow_insecure` does not allow it.
+
+        """
+        if server.scheme == "http" and not self.is_loopback and not allow_insecure:
+            raise ConfigurationError(
+                "http:// through a proxy would show it the token: write https:// in the server's address, "
+                "or set allow_insecure=True in MessagingConfig for a network that you trust."
+            )
 
     @property
     def is_tls(self) -> bool:
@@ -167,6 +177,15 @@ def _port(parts: SplitResult) -> int | None:
     if not re.fullmatch(r"[0-9]{1,5}", written) or not 0 < int(written) < 65536:
         raise ConfigurationError("The port of the address must be a number from 1 to 65535.")
     return int(written)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _unusable_host() -> ConfigurationError:

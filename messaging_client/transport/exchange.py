@@ -82,6 +82,8 @@ class Exchanges:
         self._config = config
         self._clock = clock
         self._proxy = None if config.proxy is None else ProxyAddress.parse(config.proxy)
+        if self._proxy is not None:
+            self._proxy.check_for(address, allow_insecure=config.allow_insecure)
         self._needs_tls = address.scheme == "https" or (self._proxy is not None and self._proxy.is_tls)
         if isinstance(config.verify, str) or config.cert is not None:
             tls.context_for(config.verify, config.cert)  # a file that cannot be used is told now

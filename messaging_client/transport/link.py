@@ -32,7 +32,7 @@ from messaging_client.errors import (
 )
 from messaging_client.models import ConnectionCause as Cause
 from messaging_client.transport.endings import brought_to_end, failure_of, finish, within
-from messaging_client.transport.packets import INVALID_FRAME, SafePacket, encode_event
+from messaging_client.transport.packets import INVALID_FRAME, encode_event, packets_up_to
 from messaging_client.transport.refusals import Refusal, explain
 from messaging_client.transport.replies import Replies
 from messaging_client.transport.sockets import Sockets
@@ -44,6 +44,10 @@ _SILENT.disabled = True
 
 OUTBOUND_LIMIT = 64
 """Packets that may wait for the network; a further `emit` waits for room. The library's own queue has no bound."""
+
+UNREAD_LIMIT = 1000
+"""Packets that may wait for the network, answers to pings and to events that ask for one included. A server that goes
+on asking and does not read the answers is left."""
 
 CLOSE_TIMEOUT = 1.0
 """Seconds that a polite goodbye may take before the socket is shut down."""
@@ -68,6 +72,18 @@ def _without_offset(data: list[Any]) -> list[Any]:
     return data
 
 
+async def _refuse_redirect(_session: Any, _context: Any, told: aiohttp.TraceRequestRedirectParams) -> None:
+    """Stop at a redirect, which aiohttp would follow: the token would be said to whoever it leads to."""
+    response = told.response
+    raise aiohttp.WSServerHandshakeError(response.request_info, (), status=response.status)
+
+
+def _no_redirects() -> aiohttp.TraceConfig:
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(_refuse_redirect)
+    return trace
+
+
 class _Engine(engineio.AsyncClient):  # type: ignore[misc]
     """The engine client, which hands frames on in order and notes when it last heard from the server."""
 
@@ -75,6 +91,12 @@ class _Engine(engineio.AsyncClient):  # type: ignore[misc]
 
     async def _receive_packet(self, pkt: engine_packet.Packet) -> None:
         self.link.heard()
+        if self.queue.qsize() > UNREAD_LIMIT:
+            self.link.end(Cause.CONNECTION_LOST)
+            return
+        if pkt.packet_type == engine_packet.PING:
+            # What it carries would be sent back with the answer; a ping of the protocol carries nothing.
+            pkt.data = None
         is_event = pkt.packet_type == engine_packet.MESSAGE
         if (is_event and pkt.data == _DISCONNECT_FRAME) or pkt.packet_type == engine_packet.CLOSE:
             # The library forgets the first that comes before `connect()` has returned, and at the second it empties
@@ -143,7 +165,7 @@ class Link:
             handle_sigint=False,
             logger=_SILENT,
             engineio_logger=_SILENT,
-            serializer=SafePacket,
+            serializer=packets_up_to(config.max_response_bytes),
             # aiohttp's own default is 4 MiB, and it refuses the limit itself.
             websocket_extra_options={"max_msg_size": config.max_response_bytes + 1, "proxy": config.proxy},
         )
@@ -167,6 +189,7 @@ class Link:
             connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl_context or True, socket_factory=self._sockets.new),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=dict(self._config.headers),
+            trace_configs=[_no_redirects()],
             ws_response_class=cast(Any, self._new_websocket),
         )
         self._engine.http = self._session

@@ -19,6 +19,7 @@ INVALID_FRAME = "\0invalid-frame"
 # Socket.IO's own, the library's own ("*" is where it keeps the handler of all others), and ours.
 _RESERVED = frozenset({"connect", "disconnect", "connect_error", "__disconnect_final", "*", INVALID_FRAME})
 _BINARY = (packet.BINARY_EVENT, packet.BINARY_ACK)
+_MOST_ATTACHMENTS = 100  # no event of the protocol has any; a server could have us wait for ten thousand million
 _NOT_GIVEN = object()
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 
@@ -46,10 +47,17 @@ def _refuse_constant(_name: str) -> Any:
 
 
 class SafePacket(packet.Packet):  # type: ignore[misc]
-    """A packet whose decoding never raises."""
+    """A packet whose decoding never raises.
+
+    Attributes:
+        most_bytes: what the attachments of one packet may hold together; they are kept until the last has come.
+
+    """
 
     json = StrictJson
     data: Any
+    attachments: list[bytes]
+    most_bytes = 4 * 1024 * 1024
 
     def __init__(self, *args: Any, encoded_packet: Any = _NOT_GIVEN, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -80,15 +88,20 @@ class SafePacket(packet.Packet):  # type: ignore[misc]
             raise _Unreadable("a connection packet without an object")
         if (kind in _BINARY) is not (self.attachment_count > 0):
             raise _Unreadable("wrong number of attachments")
+        if self.attachment_count > _MOST_ATTACHMENTS:
+            raise _Unreadable("too many attachments")
 
     def add_attachment(self, attachment: Any) -> bool:
         """Take one attachment of a binary packet; True when the packet is whole."""
         try:
             if not isinstance(attachment, bytes):
                 raise _Unreadable("text where a binary attachment was due")
+            if len(attachment) + sum(map(len, self.attachments)) > self.most_bytes:
+                raise _Unreadable("attachments that are too large together")
             return bool(super().add_attachment(attachment))
         except _UNREADABLE as error:
             self._become_invalid(error, [self.data, attachment])
+            self.attachments = []
             self.packet_type = packet.BINARY_EVENT  # what the library takes for an event at this point
             return True
 
@@ -103,6 +116,11 @@ class SafePacket(packet.Packet):  # type: ignore[misc]
         self.id = None
         self.attachment_count = 0
         self.data = [INVALID_FRAME, reason, raw]
+
+
+def packets_up_to(limit: int) -> type[SafePacket]:
+    """Give the packets of a link on which a frame, and the attachments of a packet together, may have so many bytes."""
+    return type("SafePacket", (SafePacket,), {"most_bytes": limit})
 
 
 def encode_event(name: str, payload: Any, limit: int) -> list[str | bytes]:

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 
 from messaging_client.errors import ConnectFailed
+from messaging_client.wire.values import well_formed
 
 _WORD_JOINT = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|_")  # TokenExpiredError, auth_failed
 _SPEAKS_OF_AUTHENTICATION = re.compile(
@@ -73,8 +74,11 @@ def explain(failure: BaseException | Refusal) -> ConnectFailed:
         )
     status = _http_status(failure)
     if status is not None:
+        advice = "check the address and socketio_path"
+        if 300 <= status < 400:
+            advice = "redirects are not followed, for the token would go elsewhere: configure the final address"
         return HandshakeRefused(
-            f"The server answered the handshake with HTTP {status}; check the address and socketio_path.",
+            f"The server answered the handshake with HTTP {status}; {advice}.",
             about_authentication=status in (401, 403),
         )
     return ConnectFailed(
@@ -84,8 +88,11 @@ def explain(failure: BaseException | Refusal) -> ConnectFailed:
 
 
 def _text_of(data: Any) -> str:
-    text = data if isinstance(data, str) else json.dumps(data, default=str, ensure_ascii=False)
-    return text[:_LONGEST_TEXT]
+    try:
+        text = data if isinstance(data, str) else json.dumps(data, default=str, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        text = ""  # nested more deeply than can be written
+    return well_formed(text[:_LONGEST_TEXT])
 
 
 def _texts_in(data: Any) -> Iterator[str]:

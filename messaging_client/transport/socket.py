@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from messaging_client.boundary import without_frames
 from messaging_client.clock import Clock, end_task, finished_within, run_within
 from messaging_client.config import MessagingConfig
 from messaging_client.errors import (
@@ -323,7 +324,7 @@ class Connection:
         )
 
     def _fail(self, state: State, cause: Cause, error: MessagingError) -> None:
-        self._move(state, cause, error)
+        self._move(state, cause, without_frames(error))
         self._note(error)
 
     def _refuse(self, error: MessagingError) -> None:
@@ -333,7 +334,7 @@ class Connection:
 
     def _note(self, error: MessagingError) -> None:
         """Keep the error of a failed attempt, and tell it to those who wait for the attempt."""
-        self.last_error = error
+        self.last_error = without_frames(error)
         self._settle(error)
 
     def _next_outcome(self) -> asyncio.Future[None]:

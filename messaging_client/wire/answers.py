@@ -40,13 +40,18 @@ from messaging_client.wire.participants import (
     people_index,
     user_type_from_wire,
 )
+from messaging_client.wire.slices import SLICE, Slices, at_once, in_order
 from messaging_client.wire.values import first, first_id, first_object, first_text, spellings, to_count
 
 __all__ = [
     "Report",
+    "conversations_in_slices",
     "error_message",
+    "history_in_slices",
     "message_order_key",
+    "new_messages_in_slices",
     "parse_json",
+    "participants_in_slices",
     "read_conversation",
     "read_conversations",
     "read_history",
@@ -78,16 +83,22 @@ _USER_TYPE = spellings("type", "user_type", "role", "participant_type")
 _NAMES = ("nom", "prenom", "name")
 
 
-# --- lists -------------------------------------------------------------------------------------------------------
+# --- lists: each may be of any length, so each can be read in slices -----------------------------------------------
 
 
 def read_conversations(body: object, *, page: int, limit: int, report: Report) -> Page[Conversation]:
+    """As `conversations_in_slices`, at once."""
+    return at_once(conversations_in_slices(body, page=page, limit=limit, report=report))
+
+
+def conversations_in_slices(body: object, *, page: int, limit: int, report: Report) -> Slices[Page[Conversation]]:
     """Read a page of conversations; `page` and `limit` are what was asked for, where the answer does not say."""
     data, listed = _list_of(body, "conversations")
     place = _pagination(data, page, limit)
+    items = yield from _readable(listed, conversation_from_wire, report)
     return construct(
         Page,
-        items=_readable(listed, conversation_from_wire, report),
+        items=tuple(items),
         page=place.page,
         limit=place.limit,
         total=place.total,
@@ -105,6 +116,30 @@ def read_history(
     report: Report,
     context_type: str | None = None,
 ) -> History:
+    """As `history_in_slices`, at once."""
+    return at_once(
+        history_in_slices(
+            body,
+            conversation_id=conversation_id,
+            page=page,
+            limit=limit,
+            received_at=received_at,
+            report=report,
+            context_type=context_type,
+        )
+    )
+
+
+def history_in_slices(
+    body: object,
+    *,
+    conversation_id: Id | None,
+    page: int,
+    limit: int,
+    received_at: datetime,
+    report: Report,
+    context_type: str | None = None,
+) -> Slices[History]:
     """Read a page of messages, oldest first, with the conversation where the answer has it.
 
     Args:
@@ -126,11 +161,12 @@ def read_history(
         raise PayloadError("the answer is about another conversation", body)
     people = NOBODY if conversation is None else people_index(conversation.participants)
     asked_for = named if conversation_id is None else conversation_id
+    messages = yield from _messages(listed, asked_for, people, received_at, report)
     return construct(
         History,
         raw=body,
         conversation=conversation,
-        messages=_messages(listed, asked_for, people, received_at, report),
+        messages=messages,
         pagination=_pagination(data, page, limit),
         context=_context_in(data, conversation, context_type),
     )
@@ -145,16 +181,29 @@ def conversation_named(body: object) -> Id | None:
 def read_new_messages(
     body: object, *, conversation_id: Id, received_at: datetime, report: Report
 ) -> tuple[Message, ...]:
+    """As `new_messages_in_slices`, at once."""
+    work = new_messages_in_slices(body, conversation_id=conversation_id, received_at=received_at, report=report)
+    return at_once(work)
+
+
+def new_messages_in_slices(
+    body: object, *, conversation_id: Id, received_at: datetime, report: Report
+) -> Slices[tuple[Message, ...]]:
     """Read messages of a conversation, oldest first."""
     _, listed = _list_of(body, "messages")
-    return _messages(listed, conversation_id, NOBODY, received_at, report)
+    return (yield from _messages(listed, conversation_id, NOBODY, received_at, report))
 
 
 def read_participants(body: object, *, report: Report) -> tuple[Participant, ...]:
+    """As `participants_in_slices`, at once."""
+    return at_once(participants_in_slices(body, report=report))
+
+
+def participants_in_slices(body: object, *, report: Report) -> Slices[tuple[Participant, ...]]:
     """Read who takes part; here alone the list may stand by itself (wire protocol, section 3)."""
     data = data_of(body)
     listed = data if isinstance(data, list) else _list_of(body, "participants")[1]
-    return _readable(listed, participant_from_wire, report)
+    return tuple((yield from _readable(listed, participant_from_wire, report)))
 
 
 # --- single objects ----------------------------------------------------------------------------------------------
@@ -269,24 +318,27 @@ def _list_of(body: object, name: str) -> tuple[dict[str, Any], list[Any]]:
     return data, listed
 
 
-def _readable(listed: list[Any], read: Callable[[Any], _Item], report: Report) -> tuple[_Item, ...]:
+def _readable(listed: list[Any], read: Callable[[Any], _Item], report: Report) -> Slices[list[_Item]]:
     items = []
-    for each in listed:
+    for position, each in enumerate(listed, 1):
         try:
             items.append(read(each))
         except PayloadError as fault:
             report(fault)
-    return tuple(items)
+        if not position % SLICE:
+            yield
+    return items
 
 
 def _messages(
     listed: list[Any], conversation_id: Id | None, people: People, received_at: datetime, report: Report
-) -> tuple[Message, ...]:
+) -> Slices[tuple[Message, ...]]:
     def read(payload: object) -> Message:
         found = message_from_wire(payload, received_at=received_at, conversation_id=conversation_id, people=people)
         return _of_conversation(found, conversation_id, payload)
 
-    return tuple(sorted(_readable(listed, read, report), key=message_order_key))
+    found = yield from _readable(listed, read, report)
+    return (yield from in_order(found, message_order_key))
 
 
 def _of_conversation(message: Message, conversation_id: Id | None, raw: object) -> Message:

@@ -45,6 +45,8 @@ _UNREAD = spellings("unreadCount", "unread_count", "nombre_non_lus")
 _LAST_MESSAGE = spellings("dernier_message", "lastMessage")
 _LISTS = ("rawData.participants", "raw_data.participants", "participants")
 _MOST_UNREAD = 10**9  # more is no count
+MOST_PARTICIPANTS = 500
+"""A conversation with more is no conversation: it would have to be read in slices, and no server has one."""
 
 _STATUSES = {
     "active": ConversationStatus.ACTIVE,
@@ -62,7 +64,7 @@ def conversation_from_wire(payload: object) -> Conversation:
     What cannot be read of it besides the id (a time, a participant, the last message) is left out; `raw` keeps it.
 
     Raises:
-        PayloadError: not an object, or without an id.
+        PayloadError: not an object, without an id, or with participants past counting.
 
     """
     fields = payload
@@ -127,7 +129,10 @@ _OBJECTS = (UserType.PATIENT, UserType.MEDECIN)
 
 
 def _participant_lists(fields: dict[str, Any]) -> list[list[Any]]:
-    return [found for path in _LISTS if isinstance(found := dotted(fields, path), list)]
+    lists = [found for path in _LISTS if isinstance(found := dotted(fields, path), list)]
+    if any(len(each) > MOST_PARTICIPANTS for each in lists):
+        raise PayloadError(f"a conversation names more than {MOST_PARTICIPANTS} participants", fields)
+    return lists
 
 
 def _readable(listed: Iterable[tuple[object, UserType]]) -> list[Participant]:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from messaging_client.wire.errors import PayloadError
 from messaging_client.wire.messages import IDS, has_content
-from messaging_client.wire.values import first, first_id, first_text, folded, spellings
+from messaging_client.wire.values import first, first_id, first_text, folded, spellings, well_formed
 
 _ERROR_TEXT = spellings("message", "error", "erreur", "detail")
 _ERROR_PLACES = ("error", "erreur", "data")
@@ -40,7 +40,7 @@ def _refuse_constant(_name: str) -> NoReturn:
 def error_message(body: object) -> str | None:
     """Give what the server says in the answer to a request that failed, or None."""
     if isinstance(body, str):
-        return body or None
+        return well_formed(body) or None
     if not isinstance(body, dict):
         return None
     places = [body, *(body.get(name) for name in _ERROR_PLACES)]

@@ -1,0 +1,106 @@
+"""Names of libraries that the client leans on, beyond what is documented; `test_link.py` has those of Socket.IO.
+
+That none is missing is looked for in the source itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import engineio
+import socketio
+from httpx_aiohttp import AiohttpTransport
+from pydantic import BaseModel
+from socketio import packet
+
+import messaging_client
+
+PACKAGE = Path(messaging_client.__file__).parent
+
+PRIVATE = {
+    "_engineio_client_class": socketio.AsyncClient,
+    "_engineio_server_class": socketio.AsyncServer,
+    "_handle_connect": socketio.AsyncClient,
+    "_handle_eio_connect": socketio.AsyncServer,
+    "_handle_eio_message": socketio.AsyncClient,
+    "_receive_packet": engineio.AsyncClient,
+}
+"""Every private name of a library that the package calls or overrides, and whose it is."""
+
+
+def private_names() -> Iterator[str]:
+    """Private attributes that are used, or overridden in a subclass of a library's class, and are not our own."""
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    ours = {node.id for node in nodes if isinstance(node, ast.Name)}
+    ours |= {node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
+    ours |= {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+            calls_the_base = isinstance(node.value, ast.Call) and ast.unparse(node.value) == "super()"
+            if node.attr not in ours or calls_the_base:
+                yield node.attr
+        if isinstance(node, ast.ClassDef):
+            libraries = (socketio.AsyncClient, socketio.AsyncServer, engineio.AsyncClient, engineio.AsyncServer)
+            for base in (ast.unparse(each) for each in node.bases):
+                known = {f"{each.__module__.partition('.')[0]}.{each.__name__}": each for each in libraries}
+                for member in node.body if base in known else ():
+                    name = getattr(member, "name", "")
+                    if name.startswith("_") and not name.startswith("__") and hasattr(known[base], name):
+                        yield name
+
+
+def test_no_private_name_is_without_its_contract() -> None:
+    assert set(private_names()) == set(PRIVATE)
+    for name, owner in PRIVATE.items():
+        assert callable(getattr(owner, name)), name
+
+
+def parameters(function: object) -> list[str]:
+    return list(inspect.signature(function).parameters)  # type: ignore[arg-type]
+
+
+def test_python_socketio() -> None:
+    assert parameters(socketio.AsyncClient._handle_eio_message) == ["self", "data"]
+    assert {"serializer", "websocket_extra_options"} <= {
+        *parameters(socketio.base_client.BaseClient.__init__),
+        *parameters(engineio.base_client.BaseClient.__init__),
+    }
+    client = socketio.AsyncClient(reconnection=False, handle_sigint=False)
+    assert client.callbacks == {}
+    assert {"http", "external_http", "queue", "read_loop_task", "write_loop_task", "state"} <= set(vars(client.eio))
+    # A packet is decoded, and given attachments, by these.
+    assert parameters(packet.Packet.add_attachment) == ["self", "attachment"]
+    assert {"attachments", "attachment_count", "packet_type", "data", "id", "namespace"} <= set(
+        vars(packet.Packet(packet.EVENT))
+    )
+
+
+def test_httpx_aiohttp() -> None:
+    assert {"verify", "trust_env", "proxy", "client"} <= set(parameters(AiohttpTransport.__init__))
+    assert hasattr(AiohttpTransport(), "ssl_context")
+
+
+def test_aiohttp() -> None:
+    # Told before a redirect is followed, and what it raises ends the request.
+    source = inspect.getsource(aiohttp.ClientSession._request)
+    assert source.index("send_request_redirect") < source.index("redirects += 1")
+    assert {"ws_response_class", "trace_configs", "cookie_jar"} <= set(parameters(aiohttp.ClientSession.__init__))
+    assert "socket_factory" in parameters(aiohttp.TCPConnector.__init__)
+
+
+def test_pydantic() -> None:
+    """What `wire/construct.py` sets is what an instance has."""
+
+    class Model(BaseModel):
+        x: int = 0
+
+    made = Model(x=1)
+    assert made.__dict__ == {"x": 1}
+    assert made.__pydantic_fields_set__ == {"x"}
+    assert made.__pydantic_extra__ is None
+    assert made.__pydantic_private__ is None
