@@ -27,6 +27,7 @@ PRIVATE = {
     "_handle_connect": socketio.AsyncClient,
     "_handle_eio_connect": socketio.AsyncServer,
     "_handle_eio_message": socketio.AsyncClient,
+    "_handle_event": socketio.AsyncClient,
     "_receive_packet": engineio.AsyncClient,
 }
 """Every private name of a library that the package calls or overrides, and whose it is."""
@@ -66,6 +67,7 @@ def parameters(function: object) -> list[str]:
 
 def test_python_socketio() -> None:
     assert parameters(socketio.AsyncClient._handle_eio_message) == ["self", "data"]
+    assert parameters(socketio.AsyncClient._handle_event) == ["self", "namespace", "id", "data"]
     assert {"serializer", "websocket_extra_options"} <= {
         *parameters(socketio.base_client.BaseClient.__init__),
         *parameters(engineio.base_client.BaseClient.__init__),
