@@ -10,6 +10,7 @@ websockets; `tests/testing/test_library_contract.py` pins them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -112,9 +113,15 @@ class Network:
         """Close the port and cut every connection; requests under way end without an answer."""
         if self._server is None:
             return
-        self._server.close()
+        loop = asyncio.get_running_loop()
+        for listening in self._server.sockets:
+            # Accept no more, but let those that were accepted have their protocol: asyncio (3.11) loses the socket of
+            # one that has none yet when its server is closed.
+            with contextlib.suppress(NotImplementedError):  # the loop of Windows accepts in another way
+                loop.remove_reader(listening.fileno())
         for _ in range(ACCEPT_TURNS):
             await asyncio.sleep(0)
+        self._server.close()
         for connection in list(self._state.connections):
             connection.transport.abort()
         tasks = set(self._state.tasks)

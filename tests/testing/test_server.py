@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import threading
@@ -348,3 +349,14 @@ async def test_a_server_on_a_manual_clock(session: aiohttp.ClientSession) -> Non
 def test_options_that_cannot_work(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=next(iter(wrong))):
         ServerOptions(**wrong)
+
+
+async def test_a_connection_that_comes_as_the_server_stops_leaves_no_socket() -> None:
+    """Warnings are errors: one that is lost is told when it is collected."""
+    async with MessagingServer() as server:
+        for turns in range(6):
+            with socket.create_connection(("127.0.0.1", server.port)):
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                await server.restart()
+            gc.collect()
