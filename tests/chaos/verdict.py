@@ -272,7 +272,8 @@ class _Eyes:
             found.twice.add((user, each))
         elif each in seen:
             found.again += 1
-            if each in self._kept or each <= self._kept_up_to[conversation]:
+            # Told again by its sender or the server long after, it comes as late: at least once across a restart.
+            if not is_late and (each in self._kept or each <= self._kept_up_to[conversation]):
                 found.again_though_kept.add((user, each))
         if is_late:
             found.late += 1
