@@ -34,11 +34,6 @@ class Closing:
         """Whether the client is closed, or about to be."""
         return self._work is not None
 
-    @property
-    def is_hurried(self) -> bool:
-        """Whether somebody who waited has given up: what waits gets no more time."""
-        return self._hurry.is_set()
-
     async def run(self, seconds: float) -> CloseReport:
         """Close, or wait for the closing that is under way; whoever is cancelled meanwhile hurries it.
 
