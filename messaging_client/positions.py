@@ -197,5 +197,5 @@ def _cursor(thread: Thread) -> Cursor:
         timestamp=point.timestamp,
         newest_id=point.newest_id,
         ids=frozenset(point.ids),
-        seen=thread.since_proven(),
+        seen=thread.handed_on(),
     )

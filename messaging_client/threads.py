@@ -18,6 +18,10 @@ Key = tuple[Any, ...]
 RECENT_IDS = 1000
 """Ids kept from before the `OVERLAP`; an older message is recognised by its time."""
 
+HANDED_ON_IDS = 100
+"""Ids from before the proven point that a position hands on to the next process, so that what is broadcast once more
+after a restart, by a sender who has just found out that it was stored, is recognised."""
+
 OVERLAP = timedelta(seconds=1)
 """How far before the proven point a read begins: what is stored at the same time becomes visible in any order."""
 
@@ -96,11 +100,20 @@ class Thread:
         self.has_traffic = True
         self.stirs += 1
 
-    def since_proven(self) -> tuple[Id, ...]:
-        """The latest `RECENT_IDS` ids that were told since the proven point."""
-        bound = self.proven.key if self.proven is not None else None
-        latest = islice(reversed(self.recent.items()), RECENT_IDS)
-        return tuple(each for each, key in latest if key is not None and (bound is None or key > bound))[::-1]
+    def handed_on(self) -> tuple[Id, ...]:
+        """Give the ids that the next process has to know beside those of the point, oldest first.
+
+        They are of the latest `RECENT_IDS`, and no more than `HANDED_ON_IDS` of those up to the proven point.
+        """
+        point = self.proven or Point()
+        found: list[Id] = []
+        older = HANDED_ON_IDS
+        for each, key in islice(reversed(self.recent.items()), RECENT_IDS):
+            if key is None or (point.key is not None and key <= point.key):
+                older -= 1
+            if older >= 0 and each not in point.ids:
+                found.append(each)
+        return tuple(found[::-1])
 
 
 def overlapping(moment: datetime) -> datetime:

@@ -12,6 +12,7 @@ from shelf import message, untimed
 
 from messaging_client.feed import OVERLAP, RECENT_IDS, UNFOLLOWED_IDS, Feed, Point
 from messaging_client.models import Message
+from messaging_client.threads import HANDED_ON_IDS
 from messaging_client.wire.messages import message_order_key
 
 
@@ -78,9 +79,11 @@ def test_a_live_message_proves_nothing(door: Door) -> None:
     before = door.thread.proven
     door.feed.live(message(9))
     assert door.thread.proven == before
-    assert door.thread.since_proven() == (9,)
+    assert door.thread.handed_on()[-1] == 9
+    assert 9 not in before.ids
     door.feed.found(door.thread, [message(9)])
-    assert door.thread.since_proven() == ()
+    assert 9 in door.thread.proven.ids
+    assert 9 not in door.thread.handed_on()
 
 
 def test_ids_of_the_same_time_are_kept_with_the_point(door: Door) -> None:
@@ -181,9 +184,24 @@ def test_what_turns_up_in_the_overlap_is_no_old_message() -> None:
 def test_a_cursor_holds_a_bounded_number_of_ids(door: Door) -> None:
     for number in range(3, 3 + 2 * RECENT_IDS):
         door.feed.live(message(number))
-    seen = door.thread.since_proven()
+    seen = door.thread.handed_on()
     assert len(seen) == RECENT_IDS
     assert seen[-1] == 2 + 2 * RECENT_IDS
+    door.feed.found(door.thread, [message(number) for number in range(3, 3 + 2 * RECENT_IDS)])
+    near = door.thread.proven.ids
+    assert door.thread.handed_on() == tuple(
+        each for each in range(3 + 2 * RECENT_IDS - HANDED_ON_IDS, 3 + 2 * RECENT_IDS) if each not in near
+    )
+
+
+def test_what_is_broadcast_once_more_after_a_restart_is_known(door: Door) -> None:
+    door.feed.found(door.thread, [message(number) for number in range(3, 300)])
+    assert door.thread.proven is not None
+    later = Door()
+    later.feed.start_at(later.thread, door.thread.proven, door.thread.handed_on())
+    for number in range(250, 301):
+        later.feed.live(message(number))
+    assert later.ids == [300]
 
 
 def test_an_earlier_process_is_taken_up() -> None:
@@ -191,7 +209,7 @@ def test_an_earlier_process_is_taken_up() -> None:
     newest = message(5)
     point = Point(newest.timestamp, message_order_key(newest), 5, {4: newest.timestamp, 5: newest.timestamp})
     door.feed.start_at(door.thread, point, [7])
-    assert door.thread.since_proven() == (7,)
+    assert door.thread.handed_on() == (7,)
     door.feed.found(door.thread, [message(4), message(5), message(6), message(7), message(8)])
     assert door.ids == [6, 8]
 

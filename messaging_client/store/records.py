@@ -24,7 +24,7 @@ class Cursor:
         timestamp: server time of the newest proven message, UTC; None at the start of the conversation.
         newest_id: its id, or None.
         ids: the proven messages with exactly that time.
-        seen: messages told and handled since, oldest first.
+        seen: messages told and handled since, and the latest before, oldest first.
     """
 
     conversation_id: Id

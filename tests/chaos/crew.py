@@ -159,7 +159,7 @@ class _Member:
         await self._save_cursors(saved)
         for cursor in saved:
             conversation = int(cursor.conversation_id) - 1
-            seen = set(cursor.seen)
-            more = sorted(seen - self._kept[conversation])
-            self._kept[conversation] = seen
-            self._journal.write("kept", conversation, cursor.newest_id, more)
+            stands_for = {*cursor.ids, *cursor.seen}
+            more, less = stands_for - self._kept[conversation], self._kept[conversation] - stands_for
+            self._kept[conversation] = stands_for
+            self._journal.write("kept", conversation, cursor.newest_id, sorted(more), sorted(less))

@@ -53,7 +53,7 @@ class World:
         mine.append(["accepted", conversation, number, f"key {sender} {conversation} {number}"])
         mine.append(["confirmed", conversation, number, each])
         other.append(["sees", conversation, each, self.server[each - 1][4], False])
-        other.append(["kept", conversation, each - 1, [each]])
+        other.append(["kept", conversation, each - 1, [each], []])
         return each
 
     def store(self, sender: User, conversation: int, content: str) -> int:
@@ -98,6 +98,19 @@ def _see_everything_again(world: World) -> None:
 def _see_again_what_was_kept(world: World) -> None:
     at = world.find(DOCTOR, "begins", 1)
     world.lines[DOCTOR].insert(at + 1, next(line for line in world.lines[DOCTOR] if line[0] == "sees"))
+
+
+def _see_again_as_late_what_was_kept(world: World) -> None:
+    _see_again_what_was_kept(world)
+    at = world.find(DOCTOR, "begins", 1)
+    world.lines[DOCTOR][at + 1] = [*world.lines[DOCTOR][at + 1][:4], True]
+
+
+def _see_again_as_late_what_is_older_than_the_position(world: World) -> None:
+    _see_again_as_late_what_was_kept(world)
+    at = world.find(DOCTOR, "begins", 1)
+    each = world.lines[DOCTOR][at + 1]
+    world.lines[DOCTOR].insert(at, ["kept", each[1], each[2], [], [each[2]]])
 
 
 def _see_twice(world: World) -> None:
@@ -209,6 +222,7 @@ Change = Callable[[World], None]
 WRONG: dict[str, tuple[Change, str]] = {
     "everything again": (_see_everything_again, "too many seen again"),
     "again though kept": (_see_again_what_was_kept, "seen again though its position was kept"),
+    "again as late though kept": (_see_again_as_late_what_was_kept, "seen again though its position was kept"),
     "twice in a life": (_see_twice, "seen twice in one life"),
     "reverse, as late": (_see_in_reverse_as_late, "too many late"),
     "late without reason": (_see_as_late_what_is_not, "late though nothing newer"),
@@ -273,8 +287,9 @@ def _see_again_what_was_not_kept(world: World) -> None:
         _be_killed_before_the_end_is_told,
         _be_killed_before_acceptance_is_noted,
         _see_again_what_was_not_kept,
+        _see_again_as_late_what_is_older_than_the_position,
     ],
-    ids=["nothing", "untold", "not noted", "again"],
+    ids=["nothing", "untold", "not noted", "again", "again as late"],
 )
 def test_what_a_kill_explains_is_well(tmp_path: Path, honours_keys: bool, change: Change) -> None:
     world = World(tmp_path, honours_keys)

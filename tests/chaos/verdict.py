@@ -254,17 +254,22 @@ class _Eyes:
         self._found = found
         self._newest_ever: dict[int, int] = defaultdict(int)
         self._kept_up_to: dict[int, int] = defaultdict(int)
-        self._kept: set[int] = set()
+        self._kept: dict[int, set[int]] = defaultdict(set)
         self.begin()
 
     def begin(self) -> None:
+        self._kept_before = set(self._kept)  # conversations whose first line in this life tells the whole
         self._this_life: set[int] = set()
         self._newest: dict[int, int] = defaultdict(int)
 
-    def keep(self, conversation: int, newest: int | None, seen: list[int]) -> None:
-        """A position was written: what it stands for does not come again."""
+    def keep(self, conversation: int, newest: int | None, more: list[int], less: list[int]) -> None:
+        """A position was written: the ids in it do not come again, and what is older comes only as late."""
         self._kept_up_to[conversation] = max(self._kept_up_to[conversation], newest or 0)
-        self._kept.update(seen)
+        if conversation in self._kept_before:
+            self._kept_before.discard(conversation)
+            self._kept[conversation].clear()
+        self._kept[conversation] -= set(less)
+        self._kept[conversation] |= set(more)
 
     def see(self, conversation: int, each: int, content: str, is_late: bool) -> None:
         found, user, seen = self._found, self._user, self._found.seen[self._user]
@@ -272,8 +277,8 @@ class _Eyes:
             found.twice.add((user, each))
         elif each in seen:
             found.again += 1
-            # Told again by its sender or the server long after, it comes as late: at least once across a restart.
-            if not is_late and (each in self._kept or each <= self._kept_up_to[conversation]):
+            # A position holds the latest ids only: what is told anew by its sender long after comes again, as late.
+            if each in self._kept[conversation] or (not is_late and each <= self._kept_up_to[conversation]):
                 found.again_though_kept.add((user, each))
         if is_late:
             found.late += 1
