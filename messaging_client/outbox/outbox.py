@@ -57,7 +57,7 @@ class Outbox:
         self._listeners = Listeners()
         self._relays = Relays(exchange.relay)
         self._queues = Queues(self._delivery, keeper, confirmed=exchange.confirmed, ended=self._ended)
-        self._keeping: set[asyncio.Task[None]] = set()
+        self._writing: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.Task[None]] = set()
         self._starting: asyncio.Task[None] | None = None
         self._closed = False
@@ -112,8 +112,8 @@ class Outbox:
         for timer in tuple(self._timers):
             await end_task(timer)
         # What is being written shall be, so that what is told of it here stays true.
-        while keeping := {task for task in (*self._keeping, self._starting) if task is not None and not task.done()}:
-            await asyncio.wait(keeping)
+        while writing := {task for task in (*self._writing, self._starting) if task is not None and not task.done()}:
+            await asyncio.wait(writing)
         await self._queues.aclose()
         await self._relays.aclose()
         for outgoing in tuple(self._unsettled.values()):
@@ -277,7 +277,7 @@ class Outbox:
         """Give a message its place now; it is sent once it is kept."""
         self._queues.put(outgoing)
         if self._keeper.is_needed:
-            self._start(self._keep(outgoing, undo), self._keeping)
+            self._start(self._keep(outgoing, undo), self._writing)
         else:
             outgoing.accepted.set_result(None)
         self._listeners.tell(outgoing)
@@ -306,7 +306,7 @@ class Outbox:
         for outgoing in reversed([each for each in restored if each.error is None]):
             left = None if outgoing.expires_at is None else (outgoing.expires_at - now).total_seconds()
             if left is not None and left <= 0:
-                self._start(self._queues.end_given_up(outgoing, _given(outgoing)), self._timers)
+                self._start(self._queues.end_given_up(outgoing, _given(outgoing)), self._writing)
                 continue
             self._queues.put(outgoing, first=True)  # before what was handed in meanwhile
             if left is not None:
@@ -325,7 +325,8 @@ class Outbox:
 
     async def _expire(self, outgoing: Outgoing, seconds: float) -> None:
         if not await finished_within(self._clock, outgoing.done, seconds):
-            await self._queues.give_up(outgoing, seconds)
+            # Closing ends timers, but not what one has begun: what is told must stand in the file.
+            self._start(self._queues.give_up(outgoing, seconds), self._writing)
 
     def _start(self, work: Coroutine[Any, Any, None], place: set[asyncio.Task[None]]) -> None:
         task = asyncio.get_running_loop().create_task(work)

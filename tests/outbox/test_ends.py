@@ -170,6 +170,30 @@ async def test_a_deadline_that_was_over_before_the_restart(
     await outbox.aclose()
 
 
+async def test_closing_while_the_end_of_a_message_is_written_down(
+    script: Script, clock: ManualClock, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it is told as given up, and sent by the next client on the file."""
+    script.hold = asyncio.Event()
+    outbox = an_outbox(script, store=store)
+    submit(outbox, "un")
+    second = submit(outbox, "deux", deadline=10)
+    async with asyncio.timeout(20):
+        await script.arrived.wait()
+    slow = SlowStore(store, "save_send", monkeypatch)
+    await clock.advance(11)
+    await slow.wait()
+    closing = asyncio.ensure_future(outbox.aclose())
+    await asyncio.wait({closing}, timeout=0.05)
+    slow.go_on.set()
+    await closing
+    assert isinstance(await outcome(second), RequestTimeout)
+    assert [(each.content, each.state) for each in await store.sends()] == [
+        ("un", SendState.QUEUED),
+        ("deux", SendState.REFUSED),
+    ]
+
+
 # --- discard beside retry --------------------------------------------------------------------------------------------
 
 
