@@ -13,8 +13,9 @@ CORE := tests/wire/test_vectors.py tests/transport tests/security/test_encrypted
 	tests/security/test_crash_reports.py tests/testing/test_library_contract.py tests/testing/test_tokens.py \
 	tests/test_cache.py tests/test_operations.py tests/test_recovery.py
 LOWEST := .venv-lowest
+VERSIONS := .venv-versions
 
-.PHONY: help demo test test-lowest fuzz lock soak chaos lint types generate docs bench build clean
+.PHONY: help demo test test-lowest test-versions fuzz lock soak chaos lint types generate docs bench build clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 16
@@ -38,17 +39,20 @@ test: $(READY) ## the tests, with coverage
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-$(LOWEST)/.ready: $(READY) pyproject.toml
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
+$(LOWEST)/.ready $(VERSIONS)/.ready: $(READY) pyproject.toml
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
 	$(BIN)/uv pip compile --quiet --no-header --no-annotate --resolution lowest-direct --extra server \
-		--python $(BIN)/python pyproject.toml --output-file $(LOWEST)/lowest.txt
-	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --constraint $(LOWEST)/lowest.txt --editable '.[server]' \
+		--python $(BIN)/python pyproject.toml --output-file $(@D)/lowest.txt
+	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --constraint $(@D)/lowest.txt --editable '.[server]' \
 		pytest pytest-asyncio pytest-timeout hypothesis trustme psutil rich
 	@touch $@
 
 test-lowest: $(LOWEST)/.ready ## the core of the tests, on the lowest versions of every library that pyproject.toml allows
 	@grep -E '^(aiohttp|cachetools|httpx|httpx-aiohttp|pydantic|pyjwt|python-socketio|uvicorn)==' $(LOWEST)/lowest.txt
 	$(LOWEST)/bin/python -m pytest -p no:cacheprovider --quiet $(CORE)
+
+test-versions: $(VERSIONS)/.ready ## the same on every version of python-socketio, httpx and pydantic, from the lowest to the newest
+	$(BIN)/python tools/every_version.py $(VERSIONS) $(CORE)
 
 fuzz: $(READY) ## search for inputs that break a reader, for SECONDS=600; what is found to be new goes into .fuzz
 	@mkdir -p .fuzz
@@ -61,6 +65,7 @@ lock: $(READY) ## the versions that the project is developed with, with hashes, 
 
 soak: $(READY) ## what takes long: waits of 15 seconds and more, hundreds of cycles
 	$(BIN)/python -m pytest -m soak --timeout 1800
+	$(MAKE) test-versions
 
 chaos: $(READY) ## storms of sends, with clients and servers killed; ARGS="--seed 1 --messages 1000"
 	$(BIN)/python -m tests.chaos $(ARGS)
@@ -86,5 +91,5 @@ build: $(READY) ## wheel and sdist, into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(LOWEST) .fuzz tests/interop/node_modules site dist build .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LOWEST) $(VERSIONS) .fuzz tests/interop/node_modules site dist build .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
