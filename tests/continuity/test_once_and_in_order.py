@@ -6,10 +6,10 @@ import asyncio
 import random
 
 import pytest
-from conftest import DOCTOR, PATIENT, Heard, ids_of, listen, patient_of
 
 from messaging_client import NotConnected
 from messaging_client.testing import MessagingServer
+from tests.continuity.support import DOCTOR, PATIENT, Heard, ids_of, listen, patient_of
 
 
 async def heard_all(server: MessagingServer, talk: int, heard: Heard, timeout: float = 20) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from conftest import DOCTOR, PATIENT, ids_of, listen, patient_of
 
 from messaging_client import (
     AuthenticationError,
@@ -17,6 +16,7 @@ from messaging_client import (
 )
 from messaging_client.testing import MessagingServer
 from messaging_client.testing.records import RequestRecord
+from tests.continuity.support import DOCTOR, PATIENT, ids_of, listen, patient_of
 
 
 def answered(server: MessagingServer) -> list[RequestRecord]:

@@ -6,10 +6,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from conftest import DOCTOR, PATIENT, QUICK, Heard, ids_of, listen
 
 from messaging_client import ConfigurationError, Message, MessagingClient, MessagingConfig
 from messaging_client.testing import MessagingServer
+from tests.continuity.support import DOCTOR, PATIENT, QUICK, Heard, ids_of, listen
 
 
 @pytest.fixture
