@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 _LONGEST_NUMBER = 19
 """Digits of a number that is an id as an integer; longer ones are ids as texts."""
-_FIRST_TOO_LONG = 10**_LONGEST_NUMBER
+FIRST_TOO_LONG = 10**_LONGEST_NUMBER
+"""Integers from 0 to below this one are ids as they are."""
 _LARGEST_BITS = 3300  # about a thousand digits: Python refuses to write integers of more than 4300
 _NO_IDS = frozenset({"", "unknown"})
 
@@ -26,7 +27,7 @@ def to_id(value: object) -> int | str | None:
     if isinstance(value, str):
         return _id_of_text(value)
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        if value < _FIRST_TOO_LONG:
+        if value < FIRST_TOO_LONG:
             return value
         return str(value) if value.bit_length() <= _LARGEST_BITS else None
     return None
@@ -77,6 +78,11 @@ def to_moment(value: object) -> datetime:
     if isinstance(value, str):
         if len(value) > _LONGEST_TIME:
             raise ValueError("a time is no longer than 100 characters")
+        if value.endswith("Z") and value.isascii():  # as almost every time is written
+            try:
+                return _in_utc(datetime.fromisoformat(value))
+            except ValueError:
+                pass
         # Digits after the sixth of a fraction are dropped by Python itself.
         return _in_utc(datetime.fromisoformat(value.strip().upper()))
     if isinstance(value, int | float) and not isinstance(value, bool):

@@ -158,9 +158,12 @@ class FromWire(Frozen):
     raw: Any = Field(default=None, repr=False, exclude=True)
 
 
+_WORDS = {UserType.PATIENT: "Patient", UserType.MEDECIN: "Médecin"}
+
+
 def placeholder_name(id: Id | None, type: UserType) -> str:
     """The name shown for somebody whose name is not known: `Patient #5`, `Médecin #79` (wire protocol, section 5)."""
-    word = {UserType.PATIENT: "Patient", UserType.MEDECIN: "Médecin"}.get(type, "Utilisateur")
+    word = _WORDS.get(type, "Utilisateur")
     return word if id is None else f"{word} #{id}"
 
 

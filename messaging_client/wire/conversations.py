@@ -17,7 +17,7 @@ from messaging_client.models import (
 )
 from messaging_client.wire.construct import construct
 from messaging_client.wire.errors import PayloadError
-from messaging_client.wire.messages import TIMES, content_of
+from messaging_client.wire.messages import TIMES, first_content
 from messaging_client.wire.participants import SENDER, participant_from_wire, people_index, person_of
 from messaging_client.wire.titles import named_in_title
 from messaging_client.wire.values import (
@@ -161,9 +161,10 @@ def _preview(payload: object, people: tuple[Participant, ...]) -> MessagePreview
     """Read the last message of a list; a text alone is its content."""
     if isinstance(payload, str):
         return construct(MessagePreview, raw=payload, content=well_formed(payload), sender=Participant())
-    content = content_of(payload) if isinstance(payload, dict) else None
-    if content is None or not isinstance(payload, dict):
+    content = first_content(payload) if isinstance(payload, dict) else None
+    if not isinstance(content, str) or not isinstance(payload, dict):
         return None
+    content = well_formed(content)
     return construct(
         MessagePreview,
         raw=payload,

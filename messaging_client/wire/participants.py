@@ -8,11 +8,12 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from messaging_client.canonical import to_id
+from messaging_client.canonical import FIRST_TOO_LONG, to_id
 from messaging_client.models import Id, Participant, UserType, placeholder_name
-from messaging_client.wire.construct import construct
+from messaging_client.wire.construct import complete
 from messaging_client.wire.errors import PayloadError
-from messaging_client.wire.values import Names, first, first_id, first_object, first_text, folded, spellings
+from messaging_client.wire.shapes import Shapes
+from messaging_client.wire.values import Names, first, first_id, first_object, first_text, folded, spellings, text_of
 
 People = Mapping[tuple[UserType, Id], Participant]
 """Participants by type and id, for looking up names."""
@@ -45,6 +46,18 @@ _IDS_OF_TYPE = {
 }
 _PLAIN_ID = spellings("id", "user_id")
 _TYPE = spellings("participant_type", "type", "user_type", "role")
+_NAMES = ((_NAME, first_text), (_LAST_NAME, first_text), (_FIRST_NAME, first_text), (_SPECIALITE, first_text))
+_SHAPES = Shapes(
+    (_OWN_ID, first_id),
+    (_IDS_OF_TYPE[UserType.PATIENT], first_id),
+    (_IDS_OF_TYPE[UserType.MEDECIN], first_id),
+    (_PLAIN_ID, first_id),
+    (_TYPE, first),
+    *_NAMES,
+    (_INFO, first_object),
+)
+_INFO_SHAPES = Shapes(*_NAMES)
+_FIELDS = set(Participant.model_fields)
 
 
 def user_type_from_wire(value: object) -> UserType:
@@ -69,44 +82,49 @@ def participant_from_wire(payload: object, *, type_implied: UserType = UserType.
     """
     if not isinstance(payload, dict):
         raise PayloadError("a participant is not an object", payload)
-    kind, identity = _identity(payload, type_implied)
-    info = first_object(payload, _INFO) or {}
-    found = make_participant(
-        kind,
-        identity,
-        name=first_text(payload, _NAME) or first_text(info, _NAME),
-        first_name=first_text(info, _FIRST_NAME) or first_text(payload, _FIRST_NAME),
-        last_name=first_text(info, _LAST_NAME) or first_text(payload, _LAST_NAME),
-        specialite=first_text(info, _SPECIALITE) or first_text(payload, _SPECIALITE),
-        raw=payload,
-    )
-    if identity is None and not found.is_named:
+    shape = _SHAPES[tuple(payload)]
+    own, patient, medecin, plain, word, name, last_name, first_name, specialite, info = shape.values(payload)
+    kind = user_type_from_wire(word) if type_implied is UserType.UNKNOWN else type_implied
+    by_type = {}
+    if patient is not None and (found := to_id(patient)) is not None:
+        by_type[UserType.PATIENT] = found
+    if medecin is not None and (found := to_id(medecin)) is not None:
+        by_type[UserType.MEDECIN] = found
+    kind, identity = _identity(payload, kind, to_id(own), by_type, to_id(plain))
+    if isinstance(info, dict):
+        told_name, told_last, told_first, told_specialite = _INFO_SHAPES[tuple(info)].values(info)
+        name = text_of(name) or text_of(told_name)
+        last_name = text_of(told_last) or text_of(last_name)
+        first_name = text_of(told_first) or text_of(first_name)
+        specialite = text_of(told_specialite) or text_of(specialite)
+    else:
+        name, last_name, first_name = text_of(name), text_of(last_name), text_of(first_name)
+        specialite = text_of(specialite)
+    made = make_participant(kind, identity, name, first_name, last_name, specialite, payload)
+    if identity is None and not made.is_named:
         raise PayloadError("a participant has neither id nor name", payload)
-    return found
+    return made
 
 
-def _identity(payload: dict[str, Any], type_implied: UserType) -> tuple[UserType, Id | None]:
+def _identity(
+    payload: object, kind: UserType, own: Id | None, by_type: dict[UserType, Id], plain: Id | None
+) -> tuple[UserType, Id | None]:
     """Give type and id; what names the kind of person wins over `id`, which may be that of a row in a table."""
-    by_type = {kind: found for kind, names in _IDS_OF_TYPE.items() if (found := first_id(payload, names)) is not None}
-    kind = type_implied
-    if kind is UserType.UNKNOWN:
-        kind = user_type_from_wire(first(payload, _TYPE))
-    identity = first_id(payload, _OWN_ID)
+    identity = own
     if identity is None and by_type:
         if kind is UserType.UNKNOWN and len(by_type) == 1:
             kind = next(iter(by_type))
-        elif kind is UserType.UNKNOWN and first_id(payload, _PLAIN_ID) is None:
+        elif kind is UserType.UNKNOWN and plain is None:
             raise PayloadError("a participant names two people", payload)
         identity = by_type.get(kind)
     if identity is None:
-        identity = first_id(payload, _PLAIN_ID)
+        identity = plain
     return kind, None if identity in _PLACEHOLDERS else identity
 
 
 def make_participant(
     kind: UserType,
     identity: Id | None,
-    *,
     name: str | None = None,
     first_name: str | None = None,
     last_name: str | None = None,
@@ -119,16 +137,16 @@ def make_participant(
             name = last_name or placeholder_name(identity, kind)
         else:
             name = first_name if last_name is None else f"{first_name} {last_name}"
-    return construct(
-        Participant,
-        raw=raw,
-        id=identity,
-        type=kind,
-        name=name,
-        first_name=first_name,
-        last_name=last_name,
-        specialite=specialite,
-    )
+    fields = {
+        "raw": raw,
+        "id": identity,
+        "type": kind,
+        "name": name,
+        "first_name": first_name,
+        "last_name": last_name,
+        "specialite": specialite,
+    }
+    return complete(Participant, fields, _FIELDS.copy())
 
 
 def people_index(participants: Iterable[Participant]) -> dict[tuple[UserType, Id], Participant]:
@@ -138,7 +156,7 @@ def people_index(participants: Iterable[Participant]) -> dict[tuple[UserType, Id
         if each.id is None or each.type is UserType.UNKNOWN:
             continue
         known = index.setdefault((each.type, each.id), each)
-        if each.is_named and not known.is_named:
+        if known is not each and each.is_named and not known.is_named:
             index[each.type, each.id] = each
     return index
 
@@ -152,7 +170,7 @@ class Side:
         info: the one of them that wins for last and first names.
         ids, types, names, last_names, first_names: fields of the message itself.
         flat: all of these fields.
-        keys: all of these fields and objects; a message without any of them says nothing of this side.
+        keys: all of these objects and fields; a message without any of them says nothing of this side.
 
     """
 
@@ -170,9 +188,9 @@ class Side:
         return frozenset((*self.ids, *self.types, *self.names, *self.last_names, *self.first_names))
 
     @cached_property
-    def keys(self) -> frozenset[str]:
-        """Every key that says something of this side."""
-        return self.flat.union(self.objects)
+    def keys(self) -> Names:
+        """Every key that says something of this side, objects first."""
+        return (*self.objects, *sorted(self.flat))
 
 
 def _side(english: str, french: str) -> Side:
@@ -191,6 +209,79 @@ SENDER = _side("sender", "expediteur")
 RECIPIENT = _side("recipient", "destinataire")
 
 
+_SEEN: dict[tuple[Any, ...], Participant | None] = {}
+"""The sides of messages by all that their messages said of them: the same few people write again and again."""
+_MOST_SEEN = 1000
+_LONGEST_SEEN = 500  # characters of all that a message says of a side
+_UNSEEN: Any = object()
+
+
+def person_in(message: dict[str, Any], keys: Names, side: Side, people: People = NOBODY) -> Participant | None:
+    """Give the sender or the recipient of a message, as `person_of` does; the same object for the same person.
+
+    Args:
+        message: the message's fields.
+        keys: those of `side.keys` that stand in it, in that order.
+        side: `SENDER` or `RECIPIENT`.
+        people: who takes part, as for `person_of`.
+
+    """
+    if not keys:
+        return None
+    if people:
+        return person_of(message, side, people)
+    try:
+        value = message[keys[0]]
+        if len(keys) == 1 and type(value) is dict:
+            # True, 1 and 1.0 are the same key: where it counts, the type goes with the value.
+            seen: tuple[Any, ...] = (type(value.get("id")), keys, *value, *value.values())
+        else:
+            seen = _seen(message, keys)
+        found = _SEEN.get(seen, _UNSEEN)
+    except TypeError:  # a list or an object within
+        return person_of(message, side, people)
+    if found is _UNSEEN:
+        found = person_of(message, side, people)
+        if _may_be_shared(message, keys):
+            if len(_SEEN) >= _MOST_SEEN:
+                _SEEN.clear()
+            _SEEN[seen] = found = _with_own_raw(found)
+    return found  # type: ignore[no-any-return]
+
+
+def _seen(message: dict[str, Any], keys: Names) -> tuple[Any, ...]:
+    parts: list[Any] = [keys]
+    for name in keys:
+        value = message[name]
+        if type(value) is dict:
+            value = (type(value.get("id")), *value, *value.values())
+        parts += (type(value), value)
+    return tuple(parts)
+
+
+def _may_be_shared(message: dict[str, Any], keys: Names) -> bool:
+    """Whether it is texts, integers as ids, and nothing that could be changed or that is long."""
+    length = 0
+    for name in keys:
+        value = message[name]
+        for inner, each in value.items() if type(value) is dict else (("id", value),):
+            if type(inner) is not str or (inner != "id" and type(each) is int):
+                return False
+            if type(each) is int and abs(each) >= FIRST_TOO_LONG:
+                return False
+            if each is not None and type(each) not in (str, int):
+                return False
+            length += len(inner) + (len(each) if type(each) is str else 0)
+    return length <= _LONGEST_SEEN
+
+
+def _with_own_raw(found: Participant | None) -> Participant | None:
+    """Give a participant that does not change when somebody changes the payload of the message that it came with."""
+    if found is None or found.raw is None:
+        return found
+    return complete(Participant, {**found.__dict__, "raw": dict(found.raw)}, _FIELDS.copy())
+
+
 def person_of(message: dict[str, Any], side: Side, people: People = NOBODY) -> Participant | None:
     """Give the sender or the recipient of a message; None where the message says nothing of one.
 
@@ -201,8 +292,6 @@ def person_of(message: dict[str, Any], side: Side, people: People = NOBODY) -> P
             where one participant alone has that id.
 
     """
-    if side.keys.isdisjoint(message):
-        return None
     sources = [found for name in side.objects if isinstance(found := message.get(name), dict)]
     raw = sources[0] if sources else None
     if not side.flat.isdisjoint(message):

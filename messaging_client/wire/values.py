@@ -48,8 +48,12 @@ def to_time(value: object, raw: object = None) -> datetime:
 
 def optional_time(payload: Mapping[str, Any], names: Names) -> datetime | None:
     """Give the time under the first of these names that holds one; None where it is absent or unreadable."""
-    value = first(payload, names)
-    if value is None:
+    return time_of(first(payload, names))
+
+
+def time_of(value: object) -> datetime | None:
+    """Give a time; None where there is none, or an unreadable one."""
+    if value is None or value == "":
         return None
     try:
         return to_time(value)
@@ -133,9 +137,16 @@ def first_id(payload: Mapping[str, Any], names: Names) -> Id | None:
 def first_text(payload: Mapping[str, Any], names: Names) -> str | None:
     """Give the text under the first of these names that holds one with something in it."""
     for name in names:
-        value = payload.get(name)
-        if isinstance(value, str) and value and not value.isspace():
-            return well_formed(value)
+        text = text_of(payload.get(name))
+        if text is not None:
+            return text
+    return None
+
+
+def text_of(value: object) -> str | None:
+    """Give a text with something in it, well formed; None for anything else."""
+    if isinstance(value, str) and value and not value.isspace():
+        return value if value.isascii() else well_formed(value)
     return None
 
 
