@@ -80,9 +80,11 @@ def to_moment(value: object) -> datetime:
             raise ValueError("a time is no longer than 100 characters")
         if value.endswith("Z") and value.isascii():  # as almost every time is written
             try:
-                return _in_utc(datetime.fromisoformat(value))
+                moment = datetime.fromisoformat(value)
             except ValueError:
                 pass
+            else:
+                return moment if moment.tzinfo is UTC else _in_utc(moment)
         # Digits after the sixth of a fraction are dropped by Python itself.
         return _in_utc(datetime.fromisoformat(value.strip().upper()))
     if isinstance(value, int | float) and not isinstance(value, bool):

@@ -12,7 +12,7 @@ from messaging_client.canonical import FIRST_TOO_LONG, to_id
 from messaging_client.models import Id, Participant, UserType, placeholder_name
 from messaging_client.wire.construct import complete
 from messaging_client.wire.errors import PayloadError
-from messaging_client.wire.shapes import Shapes
+from messaging_client.wire.shapes import Shape, Shapes
 from messaging_client.wire.values import Names, first, first_id, first_object, first_text, folded, spellings, text_of
 
 People = Mapping[tuple[UserType, Id], Participant]
@@ -37,7 +37,6 @@ _NAME = spellings("name")
 _LAST_NAME = spellings("nom", "last_name")
 _FIRST_NAME = spellings("prenom", "first_name")
 _SPECIALITE = spellings("specialite")
-_DETAILS = frozenset((*_FIRST_NAME, *_LAST_NAME, *_SPECIALITE))
 _INFO = spellings("info", "patient_info", "medecin_info", "professionnel_info")
 _OWN_ID = spellings("participant_id")
 _IDS_OF_TYPE = {
@@ -85,31 +84,38 @@ def participant_from_wire(payload: object, *, type_implied: UserType = UserType.
     shape = _SHAPES[tuple(payload)]
     own, patient, medecin, plain, word, name, last_name, first_name, specialite, info = shape.values(payload)
     kind = user_type_from_wire(word) if type_implied is UserType.UNKNOWN else type_implied
-    by_type = {}
-    if patient is not None and (found := to_id(patient)) is not None:
-        by_type[UserType.PATIENT] = found
-    if medecin is not None and (found := to_id(medecin)) is not None:
-        by_type[UserType.MEDECIN] = found
-    kind, identity = _identity(payload, kind, to_id(own), by_type, to_id(plain))
-    if isinstance(info, dict):
-        told_name, told_last, told_first, told_specialite = _INFO_SHAPES[tuple(info)].values(info)
-        name = text_of(name) or text_of(told_name)
-        last_name = text_of(told_last) or text_of(last_name)
-        first_name = text_of(told_first) or text_of(first_name)
-        specialite = text_of(told_specialite) or text_of(specialite)
+    if own is None and patient is None and medecin is None:
+        identity = plain if type(plain) is int and 0 <= plain < FIRST_TOO_LONG else to_id(plain)
+        if identity in _PLACEHOLDERS:
+            identity = None
     else:
-        name, last_name, first_name = text_of(name), text_of(last_name), text_of(first_name)
-        specialite = text_of(specialite)
+        kind, identity = _identity(payload, kind, to_id(own), to_id(patient), to_id(medecin), to_id(plain))
+    name, last_name, first_name, specialite = _texts(name, last_name, first_name, specialite)
+    if isinstance(info, dict):
+        told, told_last, told_first, told_specialite = _texts(*_INFO_SHAPES[tuple(info)].values(info))
+        name, specialite = name or told, told_specialite or specialite
+        last_name, first_name = told_last or last_name, told_first or first_name
     made = make_participant(kind, identity, name, first_name, last_name, specialite, payload)
     if identity is None and not made.is_named:
         raise PayloadError("a participant has neither id nor name", payload)
     return made
 
 
+def _texts(name: object, last_name: object, first_name: object, specialite: object) -> tuple[str | None, ...]:
+    return (
+        None if name is None else text_of(name),
+        None if last_name is None else text_of(last_name),
+        None if first_name is None else text_of(first_name),
+        None if specialite is None else text_of(specialite),
+    )
+
+
 def _identity(
-    payload: object, kind: UserType, own: Id | None, by_type: dict[UserType, Id], plain: Id | None
+    payload: object, kind: UserType, own: Id | None, patient: Id | None, medecin: Id | None, plain: Id | None
 ) -> tuple[UserType, Id | None]:
     """Give type and id; what names the kind of person wins over `id`, which may be that of a row in a table."""
+    named = ((UserType.PATIENT, patient), (UserType.MEDECIN, medecin))
+    by_type = {each: found for each, found in named if found is not None}
     identity = own
     if identity is None and by_type:
         if kind is UserType.UNKNOWN and len(by_type) == 1:
@@ -188,6 +194,12 @@ class Side:
         return frozenset((*self.ids, *self.types, *self.names, *self.last_names, *self.first_names))
 
     @cached_property
+    def shapes(self) -> Shapes:
+        """Shapes of these fields: id, type, name, last name and first name."""
+        fields = (self.ids, first_id), (self.types, first_text), (self.names, first_text)
+        return Shapes(*fields, (self.last_names, first_text), (self.first_names, first_text))
+
+    @cached_property
     def keys(self) -> Names:
         """Every key that says something of this side, objects first."""
         return (*self.objects, *sorted(self.flat))
@@ -229,7 +241,7 @@ def person_in(message: dict[str, Any], keys: Names, side: Side, people: People =
     if not keys:
         return None
     if people:
-        return person_of(message, side, people)
+        return _person(message, keys, side, people)
     try:
         value = message[keys[0]]
         if len(keys) == 1 and type(value) is dict:
@@ -239,9 +251,9 @@ def person_in(message: dict[str, Any], keys: Names, side: Side, people: People =
             seen = _seen(message, keys)
         found = _SEEN.get(seen, _UNSEEN)
     except TypeError:  # a list or an object within
-        return person_of(message, side, people)
+        return _person(message, keys, side, people)
     if found is _UNSEEN:
-        found = person_of(message, side, people)
+        found = _person(message, keys, side, people)
         if _may_be_shared(message, keys):
             if len(_SEEN) >= _MOST_SEEN:
                 _SEEN.clear()
@@ -292,12 +304,16 @@ def person_of(message: dict[str, Any], side: Side, people: People = NOBODY) -> P
             where one participant alone has that id.
 
     """
-    sources = [found for name in side.objects if isinstance(found := message.get(name), dict)]
+    return _person(message, tuple(name for name in side.keys if name in message), side, people)
+
+
+def _person(message: dict[str, Any], keys: Names, side: Side, people: People) -> Participant | None:
+    sources = [found for name in keys if name in side.objects and isinstance(found := message[name], dict)]
     raw = sources[0] if sources else None
-    if not side.flat.isdisjoint(message):
-        sources.append(_flat(message, side))
+    if keys and keys[-1] not in side.objects:  # objects come first
+        sources.append(_flat(message, side.shapes[keys]))
     identity, kind = _named_identity(sources)
-    name, first_name, last_name, specialite = _given_names(message, side, sources)
+    name, last_name, first_name, specialite = _given_names(message, side, sources)
     is_named = not (name is None and first_name is None and last_name is None)
     if identity is None and kind is None and not is_named:
         return None
@@ -307,25 +323,18 @@ def person_of(message: dict[str, Any], side: Side, people: People = NOBODY) -> P
         name = name if is_named else known.name
         first_name, last_name = first_name or known.first_name, last_name or known.last_name
         specialite = specialite or known.specialite
-    return make_participant(
-        kind or UserType.UNKNOWN,
-        identity,
-        name=name,
-        first_name=first_name,
-        last_name=last_name,
-        specialite=specialite,
-        raw=raw,
-    )
+    return make_participant(kind or UserType.UNKNOWN, identity, name, first_name, last_name, specialite, raw)
 
 
-def _flat(message: dict[str, Any], side: Side) -> dict[str, Any]:
+def _flat(message: dict[str, Any], shape: Shape) -> dict[str, Any]:
     """Give what the message's own fields say of a side as if it stood in an object."""
+    identity, word, name, last_name, first_name = shape.values(message)
     return {
-        "id": first_id(message, side.ids),
-        "type": first_text(message, side.types),
-        "name": first_text(message, side.names),
-        "nom": first_text(message, side.last_names),
-        "prenom": first_text(message, side.first_names),
+        "id": None if identity is None else to_id(identity),
+        "type": None if word is None else text_of(word),
+        "name": name,
+        "nom": last_name,
+        "prenom": first_name,
     }
 
 
@@ -347,25 +356,21 @@ def _named_identity(sources: list[dict[str, Any]]) -> tuple[Id | None, UserType 
     return identity, hint if kind is None and identity is None else kind
 
 
-def _given_names(
-    message: dict[str, Any], side: Side, sources: list[dict[str, Any]]
-) -> tuple[str | None, str | None, str | None, str | None]:
-    """Give name, first name, last name and specialité as the message has them."""
-    name = first_name = last_name = specialite = None
-    for source in sources:
-        name = name or first_text(source, _NAME)
-    if len(sources) > 1 and (info := first_object(message, side.info)) is not None:
-        sources = [info, *sources]
-    for source in sources:
-        if not _DETAILS.isdisjoint(source):
-            first_name = first_name or first_text(source, _FIRST_NAME)
-            last_name = last_name or first_text(source, _LAST_NAME)
-            specialite = specialite or first_text(source, _SPECIALITE)
-    return name, first_name, last_name, specialite
+def _given_names(message: dict[str, Any], side: Side, sources: list[dict[str, Any]]) -> tuple[str | None, ...]:
+    """Give name, last name, first name and specialité as the message has them."""
+    told = [_texts(*_INFO_SHAPES[tuple(source)].values(source)) for source in sources]
+    if len(told) == 1:
+        return told[0]
+    name = next((each[0] for each in told if each[0]), None)
+    if (info := first_object(message, side.info)) is not None:
+        told.insert(0, _texts(*_INFO_SHAPES[tuple(info)].values(info)))
+    return name, *(next((each[place] for each in told if each[place]), None) for place in (1, 2, 3))
 
 
 def _looked_up(people: People, kind: UserType | None, identity: Id) -> Participant | None:
     if kind is not None:
-        return people.get((kind, identity))
-    alone = [people[key] for key in ((UserType.PATIENT, identity), (UserType.MEDECIN, identity)) if key in people]
-    return alone[0] if len(alone) == 1 else None
+        return None if kind is UserType.UNKNOWN else people.get((kind, identity))
+    patient, medecin = people.get((UserType.PATIENT, identity)), people.get((UserType.MEDECIN, identity))
+    if patient is None or medecin is None:
+        return medecin if patient is None else patient
+    return None

@@ -53,11 +53,11 @@ def optional_time(payload: Mapping[str, Any], names: Names) -> datetime | None:
 
 def time_of(value: object) -> datetime | None:
     """Give a time; None where there is none, or an unreadable one."""
-    if value is None or value == "":
+    if value is None or value == "" or isinstance(value, datetime):
         return None
     try:
-        return to_time(value)
-    except PayloadError:
+        return to_moment(value)
+    except (ValueError, OverflowError):
         return None
 
 

@@ -1,6 +1,6 @@
 """The fast normalisers give what the plain ones give, for whatever a server sends, and in whatever order it comes.
 
-What they remember (shapes of payloads, people) is never emptied here, so that each example meets what earlier ones left.
+What they remember (shapes of payloads, people) is never emptied here: each example meets what earlier ones left.
 """
 
 from __future__ import annotations
