@@ -7,7 +7,7 @@ values validated, and with what the installed pydantic's own `model_construct` m
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel
 
@@ -27,6 +27,30 @@ def _defaults(model: type[BaseModel]) -> dict[str, Any]:
     return {name: None if field.is_required() else field.get_default() for name, field in model.model_fields.items()}
 
 
+class Given(set[str]):
+    """Names of fields that were given, the same set for every model of a kind; it cannot be changed.
+
+    A set of its own would be half of what a message weighs. Copies of it, as `model_copy` makes, are plain sets.
+    """
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise TypeError("the fields that were given are those of every object of this kind; copy them first")
+
+    add = discard = remove = pop = clear = update = _refuse
+    difference_update = intersection_update = symmetric_difference_update = _refuse
+    __ior__ = __iand__ = __isub__ = __ixor__ = _refuse
+
+    def __copy__(self) -> set[str]:
+        return set(self)
+
+    def copy(self) -> set[str]:
+        """A plain set of the same names."""
+        return set(self)
+
+    def __reduce__(self) -> tuple[type[set[str]], tuple[list[str]]]:
+        return set, (list(self),)
+
+
 def construct(model: type[Model], **fields: Any) -> Model:
     """Make a model of these fields, unchecked; those left out take their default (a default factory is not called).
 
@@ -39,7 +63,7 @@ def construct(model: type[Model], **fields: Any) -> Model:
 def complete(model: type[Model], fields: dict[str, Any], given: set[str]) -> Model:
     """Make a model of all its fields in their own order, and of the names of those that were given.
 
-    Both become the model's own: nobody else may keep them.
+    The fields become the model's own: nobody else may keep them. The names may be a `Given` that many share.
     """
     made = _new(model)
     _set_fields(made, fields)

@@ -15,7 +15,7 @@ from messaging_client.models import (
     Participant,
     UserType,
 )
-from messaging_client.wire.construct import complete, construct
+from messaging_client.wire.construct import Given, complete, construct
 from messaging_client.wire.errors import PayloadError
 from messaging_client.wire.messages import CONTENTS, TIMES, first_content
 from messaging_client.wire.participants import SENDER, participant_from_wire, people_index, person_in
@@ -68,7 +68,7 @@ def _count(value: object) -> int | None:
     return count if count is not None and count <= _MOST_UNREAD else None
 
 
-_FIELDS = set(Conversation.model_fields)
+_FIELDS = Given(Conversation.model_fields)
 _SHAPES = Shapes(
     (_IDS, first_id),
     (_TITLE, first_text),
@@ -81,7 +81,7 @@ _SHAPES = Shapes(
     (_CREATED, first),
     (_ACTIVITY, first),
 )
-_PREVIEW_FIELDS = set(MessagePreview.model_fields)
+_PREVIEW_FIELDS = Given(MessagePreview.model_fields)
 _PREVIEW_SHAPES = Shapes((CONTENTS, first_content), (TIMES, first), groups=(SENDER.keys,))
 
 
@@ -127,7 +127,7 @@ def conversation_from_wire(payload: object) -> Conversation:
             "created_at": time_of(created_at),
             "last_activity": time_of(last_activity),
         },
-        _FIELDS.copy(),
+        _FIELDS,
     )
 
 
@@ -218,4 +218,4 @@ def _preview(payload: object, people: tuple[Participant, ...]) -> MessagePreview
         "timestamp": time_of(time),
         "sender": person_in(payload, shape.groups[0], SENDER, index) or Participant(),
     }
-    return complete(MessagePreview, fields, _PREVIEW_FIELDS.copy())
+    return complete(MessagePreview, fields, _PREVIEW_FIELDS)

@@ -8,7 +8,7 @@ from typing import Any
 
 from messaging_client.canonical import FIRST_TOO_LONG, to_id
 from messaging_client.models import Id, Message, MessageStatus, MessageType, Participant
-from messaging_client.wire.construct import complete
+from messaging_client.wire.construct import Given, complete
 from messaging_client.wire.errors import PayloadError
 from messaging_client.wire.participants import NOBODY, RECIPIENT, SENDER, People, person_in
 from messaging_client.wire.shapes import Shapes
@@ -59,7 +59,7 @@ def first_content(fields: Mapping[str, Any], names: Names = CONTENTS) -> Any:
 
 
 _NOBODY = Participant()
-_FIELDS = set(Message.model_fields)
+_FIELDS = Given(Message.model_fields)
 _SHAPES = Shapes(
     (IDS, first_id),
     (CONVERSATION_IDS, first_id),
@@ -135,7 +135,7 @@ def message_from_wire(
             "client_message_id": None if client_id is None else _client_id(client_id),
             "late": False,
         },
-        _FIELDS.copy(),
+        _FIELDS,
     )
 
 

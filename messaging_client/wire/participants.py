@@ -10,9 +10,9 @@ from typing import Any
 
 from messaging_client.canonical import FIRST_TOO_LONG, to_id
 from messaging_client.models import Id, Participant, UserType, placeholder_name
-from messaging_client.wire.construct import complete
+from messaging_client.wire.construct import Given, complete
 from messaging_client.wire.errors import PayloadError
-from messaging_client.wire.shapes import Shape, Shapes
+from messaging_client.wire.shapes import Shapes
 from messaging_client.wire.values import Names, first, first_id, first_object, first_text, folded, spellings, text_of
 
 People = Mapping[tuple[UserType, Id], Participant]
@@ -56,7 +56,10 @@ _SHAPES = Shapes(
     (_INFO, first_object),
 )
 _INFO_SHAPES = Shapes(*_NAMES)
-_FIELDS = set(Participant.model_fields)
+_OBJECT_SHAPES = Shapes((("id",), first), (("type",), first), *_NAMES)
+_FIELDS = Given(Participant.model_fields)
+_Told = tuple[Any, ...]
+"""Id, type, name, last name, first name and specialité as one part of a message spells them."""
 
 
 def user_type_from_wire(value: object) -> UserType:
@@ -90,24 +93,17 @@ def participant_from_wire(payload: object, *, type_implied: UserType = UserType.
             identity = None
     else:
         kind, identity = _identity(payload, kind, to_id(own), to_id(patient), to_id(medecin), to_id(plain))
-    name, last_name, first_name, specialite = _texts(name, last_name, first_name, specialite)
+    told_name = told_last = told_first = told_specialite = None
     if isinstance(info, dict):
-        told, told_last, told_first, told_specialite = _texts(*_INFO_SHAPES[tuple(info)].values(info))
-        name, specialite = name or told, told_specialite or specialite
-        last_name, first_name = told_last or last_name, told_first or first_name
+        told_name, told_last, told_first, told_specialite = _INFO_SHAPES[tuple(info)].values(info)
+    name = (name and text_of(name)) or (told_name and text_of(told_name)) or None
+    last_name = (told_last and text_of(told_last)) or (last_name and text_of(last_name)) or None
+    first_name = (told_first and text_of(told_first)) or (first_name and text_of(first_name)) or None
+    specialite = (told_specialite and text_of(told_specialite)) or (specialite and text_of(specialite)) or None
     made = make_participant(kind, identity, name, first_name, last_name, specialite, payload)
     if identity is None and not made.is_named:
         raise PayloadError("a participant has neither id nor name", payload)
     return made
-
-
-def _texts(name: object, last_name: object, first_name: object, specialite: object) -> tuple[str | None, ...]:
-    return (
-        None if name is None else text_of(name),
-        None if last_name is None else text_of(last_name),
-        None if first_name is None else text_of(first_name),
-        None if specialite is None else text_of(specialite),
-    )
 
 
 def _identity(
@@ -152,7 +148,7 @@ def make_participant(
         "last_name": last_name,
         "specialite": specialite,
     }
-    return complete(Participant, fields, _FIELDS.copy())
+    return complete(Participant, fields, _FIELDS)
 
 
 def people_index(participants: Iterable[Participant]) -> dict[tuple[UserType, Id], Participant]:
@@ -291,7 +287,7 @@ def _with_own_raw(found: Participant | None) -> Participant | None:
     """Give a participant that does not change when somebody changes the payload of the message that it came with."""
     if found is None or found.raw is None:
         return found
-    return complete(Participant, {**found.__dict__, "raw": dict(found.raw)}, _FIELDS.copy())
+    return complete(Participant, {**found.__dict__, "raw": dict(found.raw)}, _FIELDS)
 
 
 def person_of(message: dict[str, Any], side: Side, people: People = NOBODY) -> Participant | None:
@@ -308,12 +304,9 @@ def person_of(message: dict[str, Any], side: Side, people: People = NOBODY) -> P
 
 
 def _person(message: dict[str, Any], keys: Names, side: Side, people: People) -> Participant | None:
-    sources = [found for name in keys if name in side.objects and isinstance(found := message[name], dict)]
-    raw = sources[0] if sources else None
-    if keys and keys[-1] not in side.objects:  # objects come first
-        sources.append(_flat(message, side.shapes[keys]))
-    identity, kind = _named_identity(sources)
-    name, last_name, first_name, specialite = _given_names(message, side, sources)
+    raw, told = _told(message, keys, side)
+    identity, kind = _named_identity(told)
+    name, last_name, first_name, specialite = _given_names(message, side, told)
     is_named = not (name is None and first_name is None and last_name is None)
     if identity is None and kind is None and not is_named:
         return None
@@ -326,45 +319,50 @@ def _person(message: dict[str, Any], keys: Names, side: Side, people: People) ->
     return make_participant(kind or UserType.UNKNOWN, identity, name, first_name, last_name, specialite, raw)
 
 
-def _flat(message: dict[str, Any], shape: Shape) -> dict[str, Any]:
-    """Give what the message's own fields say of a side as if it stood in an object."""
-    identity, word, name, last_name, first_name = shape.values(message)
-    return {
-        "id": None if identity is None else to_id(identity),
-        "type": None if word is None else text_of(word),
-        "name": name,
-        "nom": last_name,
-        "prenom": first_name,
-    }
+def _told(message: dict[str, Any], keys: Names, side: Side) -> tuple[dict[str, Any] | None, list[_Told]]:
+    """Give the object of a side, and what each object and then the message's own fields say of it."""
+    raw: dict[str, Any] | None = None
+    told: list[_Told] = []
+    for name in keys:
+        if name not in side.objects:  # objects come first
+            identity, word, name, last_name, first_name = side.shapes[keys].values(message)
+            told.append((identity, word and text_of(word), name, last_name, first_name, None))
+            break
+        found = message[name]
+        if isinstance(found, dict):
+            raw = found if raw is None else raw
+            told.append(tuple(_OBJECT_SHAPES[tuple(found)].values(found)))
+    return raw, told
 
 
-def _named_identity(sources: list[dict[str, Any]]) -> tuple[Id | None, UserType | None]:
+def _named_identity(told: list[_Told]) -> tuple[Id | None, UserType | None]:
     """Give id and type as the message has them; None for a type that it does not name."""
     identity: Id | None = None
     kind: UserType | None = None
     hint: UserType | None = None
-    for source in sources:
-        value = source.get("id")
+    for value, word, *_ in told:
         if identity is None and value is not None:
             identity = to_id(value)
             if identity in _PLACEHOLDERS:
                 hint = hint or _PLACEHOLDERS[str(identity)]
                 identity = None
-        word = source.get("type")
         if kind is None and word and isinstance(word, str):
             kind = user_type_from_wire(word)
     return identity, hint if kind is None and identity is None else kind
 
 
-def _given_names(message: dict[str, Any], side: Side, sources: list[dict[str, Any]]) -> tuple[str | None, ...]:
+def _given_names(message: dict[str, Any], side: Side, told: list[_Told]) -> tuple[str | None, ...]:
     """Give name, last name, first name and specialité as the message has them."""
-    told = [_texts(*_INFO_SHAPES[tuple(source)].values(source)) for source in sources]
     if len(told) == 1:
-        return told[0]
-    name = next((each[0] for each in told if each[0]), None)
+        return tuple([(each and text_of(each)) or None for each in told[0][2:]])
+    name = _first_text(told, 2)
     if (info := first_object(message, side.info)) is not None:
-        told.insert(0, _texts(*_INFO_SHAPES[tuple(info)].values(info)))
-    return name, *(next((each[place] for each in told if each[place]), None) for place in (1, 2, 3))
+        told = [tuple(_OBJECT_SHAPES[tuple(info)].values(info)), *told]
+    return name, _first_text(told, 3), _first_text(told, 4), _first_text(told, 5)
+
+
+def _first_text(told: list[_Told], place: int) -> str | None:
+    return next((text for each in told if (text := text_of(each[place])) is not None), None)
 
 
 def _looked_up(people: People, kind: UserType | None, identity: Id) -> Participant | None:
