@@ -110,7 +110,9 @@ def message_from_wire(
         raise PayloadError("a message is not an object", payload)
     fields, outer = _unwrapped(payload) if "message" in payload else (payload, None)
     shape = _SHAPES[tuple(fields)]
-    identity, named, content, time, kind, status, read_at, client_id = shape.values(fields)
+    identity, named, content, time, kind, status, read_at, client_id = (
+        shape.values(fields) if shape.doubled else map(fields.get, shape.names)
+    )
     if type(identity) is not int or not 0 <= identity < FIRST_TOO_LONG:
         identity = to_id(identity)
         if identity is None:

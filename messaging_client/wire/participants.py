@@ -242,7 +242,7 @@ def person_in(message: dict[str, Any], keys: Names, side: Side, people: People =
         value = message[keys[0]]
         if len(keys) == 1 and type(value) is dict:
             # True, 1 and 1.0 are the same key: where it counts, the type goes with the value.
-            seen: tuple[Any, ...] = (type(value.get("id")), keys, *value, *value.values())
+            seen: tuple[Any, ...] = (type(value.get("id")), *value, *value.values())
         else:
             seen = _seen(message, keys)
         found = _SEEN.get(seen, _UNSEEN)
@@ -258,7 +258,7 @@ def person_in(message: dict[str, Any], keys: Names, side: Side, people: People =
 
 
 def _seen(message: dict[str, Any], keys: Names) -> tuple[Any, ...]:
-    parts: list[Any] = [keys]
+    parts: list[Any] = [keys]  # a tuple, so that it is none of an object alone
     for name in keys:
         value = message[name]
         if type(value) is dict:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from messaging_client.canonical import can_be_written, to_id, to_moment
+from messaging_client.canonical import can_be_written, to_id, to_moment, usual_moment
 from messaging_client.models import Id
 from messaging_client.wire.errors import PayloadError
 
@@ -38,6 +38,8 @@ def to_time(value: object, raw: object = None) -> datetime:
         PayloadError: it is no time, or one before the year 1 or after 9999.
 
     """
+    if type(value) is str and (usual := usual_moment(value)) is not None:
+        return usual
     try:
         if not isinstance(value, datetime):
             return to_moment(value)
@@ -53,6 +55,8 @@ def optional_time(payload: Mapping[str, Any], names: Names) -> datetime | None:
 
 def time_of(value: object) -> datetime | None:
     """Give a time; None where there is none, or an unreadable one."""
+    if type(value) is str and (usual := usual_moment(value)) is not None:
+        return usual
     if value is None or value == "" or isinstance(value, datetime):
         return None
     try:
