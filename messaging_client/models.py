@@ -123,7 +123,10 @@ class ConnectionCause(StrEnum):
 class Frozen(BaseModel):
     """Immutable base of models and events: `repr` shows the fields named in `shown` only; `raw` does not compare."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True)
+    # Built when one is first validated or dumped: what comes from the wire is made without (`wire/construct.py`).
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True, defer_build=True
+    )
 
     shown: ClassVar[tuple[str, ...]] = ()
 

@@ -58,7 +58,7 @@ def first_content(fields: Mapping[str, Any], names: Names = CONTENTS) -> Any:
     return None
 
 
-_NOBODY = Participant()
+_NOBODY = Participant.model_construct()
 _FIELDS = Given(Message.model_fields)
 _SHAPES = Shapes(
     (IDS, first_id),
