@@ -1,73 +1,81 @@
-"""Client for secure medical messaging: one Socket.IO connection, REST, and HTTP while the socket is down."""
+"""Client for secure medical messaging: one Socket.IO connection, REST, and HTTP while the socket is down.
+
+Importing this loads none of the libraries below it: each name is loaded when it is first used, and what a connection
+needs when the first client is made.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
 
 from messaging_client._version import __version__
-from messaging_client.boundary import guard as _guard
-from messaging_client.cache import CacheInfo
-from messaging_client.client import MessagingClient
-from messaging_client.clock import Clock, SystemClock
-from messaging_client.config import MessagingConfig
-from messaging_client.dispatch import EventStream, Subscription
-from messaging_client.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    Conflict,
-    ConnectFailed,
-    ConnectionLost,
-    ConnectTimeout,
-    ExpectTimeout,
-    MessagingError,
-    NotConnected,
-    NotFound,
-    OutboxFull,
-    PermissionDenied,
-    RateLimited,
-    RequestError,
-    RequestTimeout,
-    SendUncertain,
-    ServerError,
-    StoreError,
-    TransportError,
-    UnexpectedResponse,
-    ValidationFailed,
-)
-from messaging_client.events import (
-    ConnectionChange,
-    ConversationUpdated,
-    CustomEvent,
-    GapDetected,
-    HandlerError,
-    InvalidPayload,
-    MessageFailed,
-    MessageSent,
-    Notification,
-    PresenceEvent,
-    SlowConsumer,
-    TypingEvent,
-)
-from messaging_client.inbox import Inbox
-from messaging_client.models import (
-    ConnectionCause,
-    ConnectionState,
-    ContextType,
-    Conversation,
-    ConversationStatus,
-    History,
-    Id,
-    Message,
-    MessagePreview,
-    MessageStatus,
-    MessageType,
-    Page,
-    Pagination,
-    Participant,
-    PresenceStatus,
-    User,
-    UserType,
-)
-from messaging_client.reports import CloseReport, Stats, Status
-from messaging_client.session import ContextInfo, ConversationSession
-from messaging_client.subscriptions import Expectation
-from messaging_client.timeline import Timeline
+
+if TYPE_CHECKING:
+    from messaging_client.cache import CacheInfo
+    from messaging_client.client import MessagingClient
+    from messaging_client.clock import Clock, SystemClock
+    from messaging_client.config import MessagingConfig
+    from messaging_client.dispatch import EventStream, Subscription
+    from messaging_client.errors import (
+        AuthenticationError,
+        ConfigurationError,
+        Conflict,
+        ConnectFailed,
+        ConnectionLost,
+        ConnectTimeout,
+        ExpectTimeout,
+        MessagingError,
+        NotConnected,
+        NotFound,
+        OutboxFull,
+        PermissionDenied,
+        RateLimited,
+        RequestError,
+        RequestTimeout,
+        SendUncertain,
+        ServerError,
+        StoreError,
+        TransportError,
+        UnexpectedResponse,
+        ValidationFailed,
+    )
+    from messaging_client.events import (
+        ConnectionChange,
+        ConversationUpdated,
+        CustomEvent,
+        GapDetected,
+        HandlerError,
+        InvalidPayload,
+        MessageFailed,
+        MessageSent,
+        Notification,
+        PresenceEvent,
+        SlowConsumer,
+        TypingEvent,
+    )
+    from messaging_client.inbox import Inbox
+    from messaging_client.models import (
+        ConnectionCause,
+        ConnectionState,
+        ContextType,
+        Conversation,
+        ConversationStatus,
+        History,
+        Id,
+        Message,
+        MessagePreview,
+        MessageStatus,
+        MessageType,
+        Page,
+        Pagination,
+        Participant,
+        PresenceStatus,
+        User,
+        UserType,
+    )
+    from messaging_client.reports import CloseReport, Stats, Status
+    from messaging_client.session import ContextInfo, ConversationSession
+    from messaging_client.subscriptions import Expectation
+    from messaging_client.timeline import Timeline
 
 __all__ = [
     "AuthenticationError",
@@ -138,8 +146,43 @@ __all__ = [
     "__version__",
 ]
 
-# Where exceptions leave the package: see `messaging_client.boundary`.
-_guard(MessagingClient)
-_guard(ConversationSession)
-_guard(Inbox)
-_guard(Expectation)
+_HOMES = {
+    "cache": "CacheInfo",
+    "client": "MessagingClient",
+    "clock": "Clock SystemClock",
+    "config": "MessagingConfig",
+    "dispatch": "EventStream Subscription",
+    "errors": (
+        "AuthenticationError ConfigurationError Conflict ConnectFailed ConnectionLost ConnectTimeout "
+        "ExpectTimeout MessagingError NotConnected NotFound OutboxFull PermissionDenied RateLimited "
+        "RequestError RequestTimeout SendUncertain ServerError StoreError TransportError UnexpectedResponse "
+        "ValidationFailed"
+    ),
+    "events": (
+        "ConnectionChange ConversationUpdated CustomEvent GapDetected HandlerError InvalidPayload "
+        "MessageFailed MessageSent Notification PresenceEvent SlowConsumer TypingEvent"
+    ),
+    "inbox": "Inbox",
+    "models": (
+        "ConnectionCause ConnectionState ContextType Conversation ConversationStatus History Id Message "
+        "MessagePreview MessageStatus MessageType Page Pagination Participant PresenceStatus User UserType"
+    ),
+    "reports": "CloseReport Stats Status",
+    "session": "ContextInfo ConversationSession",
+    "subscriptions": "Expectation",
+    "timeline": "Timeline",
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name when it is first asked for."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from messaging_client import arguments as check
 from messaging_client.cache import ReadCache
@@ -14,10 +14,12 @@ from messaging_client.config import MessagingConfig
 from messaging_client.errors import UnexpectedResponse
 from messaging_client.events import InvalidPayload
 from messaging_client.models import ContextType, Id, Participant, User, UserType
-from messaging_client.transport.http import RestClient
 from messaging_client.wire import payloads
 from messaging_client.wire.errors import PayloadError
 from messaging_client.wire.slices import Slices, step
+
+if TYPE_CHECKING:
+    from messaging_client.transport.http import RestClient
 
 _NOTHING: Mapping[str, Id | str] = {}
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 _LONGEST_NUMBER = 19
 """Digits of a number that is an id as an integer; longer ones are ids as texts."""
-_FIRST_TOO_LONG = 10**_LONGEST_NUMBER
+FIRST_TOO_LONG = 10**_LONGEST_NUMBER
+"""Integers from 0 to below this one are ids as they are."""
 _LARGEST_BITS = 3300  # about a thousand digits: Python refuses to write integers of more than 4300
 _NO_IDS = frozenset({"", "unknown"})
 
@@ -14,6 +15,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS_FROM = 10**11
 """Epoch numbers from here on are milliseconds, those below are seconds."""
 _LONGEST_TIME = 100
+_USUAL_LENGTHS = frozenset({20, 24, 27})
 
 
 def to_id(value: object) -> int | str | None:
@@ -26,7 +28,7 @@ def to_id(value: object) -> int | str | None:
     if isinstance(value, str):
         return _id_of_text(value)
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        if value < _FIRST_TOO_LONG:
+        if value < FIRST_TOO_LONG:
             return value
         return str(value) if value.bit_length() <= _LARGEST_BITS else None
     return None
@@ -63,6 +65,18 @@ def optional_id(value: object) -> int | str | None:
     if value is None or (isinstance(value, str) and (value in _NO_IDS or value.isspace())):
         return None
     return required_id(value)
+
+
+def usual_moment(text: str) -> datetime | None:
+    """Give the time of a text as almost every server writes one, `2025-08-23T10:00:00.000Z`; None for any other."""
+    if len(text) in _USUAL_LENGTHS and text[-1] == "Z" and text.isascii():
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return None
+        if moment.tzinfo is UTC:
+            return moment
+    return None
 
 
 def to_moment(value: object) -> datetime:

@@ -13,7 +13,6 @@ from messaging_client.events import ConversationUpdated, CustomEvent, InvalidPay
 from messaging_client.feed import Feed
 from messaging_client.models import Message
 from messaging_client.recovery import Recovery
-from messaging_client.transport.packets import INVALID_FRAME
 from messaging_client.wire import events as names
 from messaging_client.wire.errors import PayloadError
 
@@ -50,7 +49,7 @@ class Intake:
 
     def take(self, name: str, args: tuple[Any, ...]) -> None:
         """Take one event of the socket; never raises."""
-        if name == INVALID_FRAME:
+        if name == names.INVALID_FRAME:
             self.report(InvalidPayload(source="frame", reason=str(args[0]), raw=args[1]))
             return
         try:

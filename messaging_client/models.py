@@ -123,7 +123,10 @@ class ConnectionCause(StrEnum):
 class Frozen(BaseModel):
     """Immutable base of models and events: `repr` shows the fields named in `shown` only; `raw` does not compare."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True)
+    # Built when one is first validated or dumped: what comes from the wire is made without (`wire/construct.py`).
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True, defer_build=True
+    )
 
     shown: ClassVar[tuple[str, ...]] = ()
 
@@ -158,9 +161,12 @@ class FromWire(Frozen):
     raw: Any = Field(default=None, repr=False, exclude=True)
 
 
+_WORDS = {UserType.PATIENT: "Patient", UserType.MEDECIN: "Médecin"}
+
+
 def placeholder_name(id: Id | None, type: UserType) -> str:
     """The name shown for somebody whose name is not known: `Patient #5`, `Médecin #79` (wire protocol, section 5)."""
-    word = {UserType.PATIENT: "Patient", UserType.MEDECIN: "Médecin"}.get(type, "Utilisateur")
+    word = _WORDS.get(type, "Utilisateur")
     return word if id is None else f"{word} #{id}"
 
 

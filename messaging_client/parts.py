@@ -33,9 +33,7 @@ from messaging_client.store import Store, open_store
 from messaging_client.subscriptions import Subscriptions
 from messaging_client.transport.address import ServerAddress
 from messaging_client.transport.auth import Token, TokenSource
-from messaging_client.transport.http import RestClient
 from messaging_client.transport.retry import Backoff
-from messaging_client.transport.socket import Connection
 from messaging_client.wire.messages import message_order_key, order_key
 from messaging_client.wire.routes import RouteTable
 
@@ -86,6 +84,8 @@ class Parts(Subscriptions, Operations):
     def _put_together_reading(self, address: ServerAddress) -> None:
         """REST and what stands on it: cache, feed, read-back."""
         config, clock = self._config, self._clock
+        from messaging_client.transport.http import RestClient  # with the HTTP library: for a client only
+
         self._cache = ReadCache(config, clock)
         self._http = RestClient(
             address, config, self._tokens, clock=clock, random=self._random, routes=RouteTable.build(config.routes)
@@ -129,6 +129,8 @@ class Parts(Subscriptions, Operations):
 
     def _put_together_live(self, address: ServerAddress) -> None:
         """The connection and what stands on it: intake, rooms, polling in its place."""
+        from messaging_client.transport.socket import Connection  # with the Socket.IO library: for a client only
+
         config, clock = self._config, self._clock
         self._intake = Intake(
             self._dispatcher,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from messaging_client import arguments as check
 from messaging_client import cache
@@ -23,8 +23,10 @@ from messaging_client.models import (
     UserType,
 )
 from messaging_client.reading import Batch
-from messaging_client.transport.aio import Attempt
 from messaging_client.wire import answers, payloads, routes
+
+if TYPE_CHECKING:
+    from messaging_client.transport.aio import Attempt
 
 READS_AT_A_TIME = 50
 """Items that iterators over all pages ask for at a time: the protocol's default for messages."""

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from messaging_client.clock import end_task
 from messaging_client.errors import NotConnected
@@ -14,7 +14,9 @@ from messaging_client.feed import Point
 from messaging_client.models import Id
 from messaging_client.positions import Positions
 from messaging_client.recovery import Recovery
-from messaging_client.transport.socket import Connection
+
+if TYPE_CHECKING:
+    from messaging_client.transport.socket import Connection
 
 USER = "user"
 """The holder of rooms that the user joined by name."""

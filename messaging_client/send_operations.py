@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from messaging_client import arguments as check
 from messaging_client.cache import LISTS, ReadCache, messages_of
@@ -17,9 +17,11 @@ from messaging_client.models import Id, Message, User
 from messaging_client.outbox import Outbox, Outgoing
 from messaging_client.socket_send import send_over
 from messaging_client.transport.auth import TokenSource
-from messaging_client.transport.socket import Connection
 from messaging_client.wire import events as names
 from messaging_client.wire import payloads
+
+if TYPE_CHECKING:
+    from messaging_client.transport.socket import Connection
 
 
 class SendOperations:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from messaging_client.clock import Clock, end_task, finished_within
 from messaging_client.dispatch import Dispatcher
 from messaging_client.errors import ConnectionLost, RequestTimeout, ValidationFailed
 from messaging_client.events import MessageFailed, MessageSent
 from messaging_client.models import Message
-from messaging_client.transport.socket import Connection
 from messaging_client.wire import events as names
 from messaging_client.wire.errors import PayloadError
+
+if TYPE_CHECKING:
+    from messaging_client.transport.socket import Connection
 
 _UNKNOWN = "the server may have stored it: read the conversation before sending it again."
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Generic, TypeVar, overload
 
 from messaging_client import arguments as check
+from messaging_client.boundary import guard
 from messaging_client.clock import Clock, finished_within
 from messaging_client.dispatch import Dispatcher, EventStream, Handler, Subscription
 from messaging_client.errors import ExpectTimeout, NotConnected
@@ -353,3 +354,6 @@ class Subscriptions:
 
 
 __all__ = ["ALL_EVENTS", "Event", "EventHook", "Expectation", "MessageHook", "Subscriptions"]
+
+
+guard(Expectation)  # where exceptions leave the package

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import enum
 import inspect
 import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
 from datetime import UTC, datetime
@@ -215,14 +218,43 @@ def test_everything_public_is_named() -> None:
 
 
 def test_all_is_exact() -> None:
+    names = set(messaging_client.__all__)
+    assert len(messaging_client.__all__) == len(names)
+    loaded = {name: getattr(messaging_client, name) for name in names}
     public = {
         name
         for name, value in vars(messaging_client).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType)
+        if not name.startswith("_") and not isinstance(value, ModuleType) and name != "TYPE_CHECKING"
     }
-    assert set(messaging_client.__all__) == public | {"__version__"}
-    assert len(messaging_client.__all__) == len(set(messaging_client.__all__))
-    assert messaging_client.__version__
+    assert names == public | {"__version__"}
+    assert names <= set(dir(messaging_client))
+    star: dict[str, object] = {}
+    exec("from messaging_client import *", star)
+    assert {name: star[name] for name in names} == loaded
+    with pytest.raises(AttributeError, match="no attribute 'Mesage'"):
+        messaging_client.Mesage  # noqa: B018
+
+
+def test_type_checkers_see_what_is_loaded() -> None:
+    tree = ast.parse(inspect.getsource(messaging_client))
+    block = next(each for each in tree.body if isinstance(each, ast.If))
+    seen = {alias.name: each.module for each in block.body if isinstance(each, ast.ImportFrom) for alias in each.names}
+    assert seen == {name: f"messaging_client.{home}" for name, home in messaging_client._HOME_OF.items()}
+    assert set(seen) | {"__version__"} == set(messaging_client.__all__)
+
+
+@pytest.mark.parametrize(
+    ("statement", "unloaded"),
+    [
+        ("import messaging_client", ["asyncio", "pydantic"]),
+        ("from messaging_client import MessagingClient, Message", []),
+    ],
+)
+def test_importing_waits_for_no_library_that_only_a_connection_needs(statement: str, unloaded: list[str]) -> None:
+    libraries = ["socketio", "engineio", "aiohttp", "httpx", "httpx_aiohttp", "jwt", "cryptography", *unloaded]
+    program = f"{statement}\nimport sys; print([each for each in {libraries} if each in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 TREE = {

@@ -8,8 +8,6 @@ import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-import httpx
-
 from messaging_client.errors import ConfigurationError
 
 _EXAMPLE = "such as https://messaging.example.org or http://localhost:3000"
@@ -160,14 +158,22 @@ def _split(url: str, what: str) -> SplitResult:
 
 def _host(parts: SplitResult) -> str:
     host = ""
-    with contextlib.suppress(ValueError, httpx.InvalidURL):
+    with contextlib.suppress(ValueError):
         written = parts.hostname or ""
         if parts.netloc.rpartition("@")[2].startswith("["):
             return str(ipaddress.IPv6Address(written))
-        host = written if written.isascii() else httpx.URL(scheme="https", host=written).raw_host.decode("ascii")
+        host = written if written.isascii() else _ascii(written)
     if not _HOST.fullmatch(host):
         raise _unusable_host()
     return host
+
+
+def _ascii(name: str) -> str:
+    import httpx  # loaded for a name that needs it only: it takes as long as all of this package
+
+    with contextlib.suppress(httpx.InvalidURL):
+        return httpx.URL(scheme="https", host=name).raw_host.decode("ascii")
+    return ""
 
 
 def _port(parts: SplitResult) -> int | None:

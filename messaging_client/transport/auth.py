@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import jwt
-
 from messaging_client.errors import AuthenticationError
 from messaging_client.models import User
 from messaging_client.wire.claims import user_from_claims
@@ -253,6 +251,8 @@ def _cleaned(token: str) -> str:
 
 def _claims(token: str) -> Mapping[str, object]:
     """Read the claims without verification (the server verifies); none if they cannot be read."""
+    import jwt  # loads a library of cryptography, which importing this package must not wait for
+
     try:
         claims: Mapping[str, object] = jwt.decode(token, options={"verify_signature": False})
     except (jwt.PyJWTError, ValueError, RecursionError):

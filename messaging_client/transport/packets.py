@@ -12,8 +12,9 @@ from typing import Any
 from socketio import packet
 
 from messaging_client.errors import ValidationFailed
+from messaging_client.wire import events
 
-INVALID_FRAME = "\0invalid-frame"
+INVALID_FRAME = events.INVALID_FRAME
 """Name of the event that stands for an unreadable frame; its arguments are the reason and the frame."""
 
 # Socket.IO's own, the library's own ("*" is where it keeps the handler of all others), and ours.

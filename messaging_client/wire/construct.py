@@ -1,17 +1,24 @@
 """Making models of values that are right already, without the cost of validating them again.
 
-Events come by the thousand. Whoever calls `construct` has made sure of every type; tests compare what comes out with
-the same values validated.
+Events come by the thousand. Whoever calls these has made sure of every type; tests compare what comes out with the same
+values validated, and with what the installed pydantic's own `model_construct` makes.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel
 
 Model = TypeVar("Model", bound=BaseModel)
+
+# The models are frozen, and these are the four places of an instance: what `BaseModel.model_construct` sets.
+_set_fields = BaseModel.__dict__["__dict__"].__set__
+_set_given = BaseModel.__dict__["__pydantic_fields_set__"].__set__
+_set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
+_set_private = BaseModel.__dict__["__pydantic_private__"].__set__
+_new = object.__new__
 
 
 @cache
@@ -20,18 +27,47 @@ def _defaults(model: type[BaseModel]) -> dict[str, Any]:
     return {name: None if field.is_required() else field.get_default() for name, field in model.model_fields.items()}
 
 
+class Given(set[str]):
+    """Names of fields that were given, the same set for every model of a kind; it cannot be changed.
+
+    A set of its own would be half of what a message weighs. Copies of it, as `model_copy` makes, are plain sets.
+    """
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise TypeError("the fields that were given are those of every object of this kind; copy them first")
+
+    add = discard = remove = pop = clear = update = _refuse
+    difference_update = intersection_update = symmetric_difference_update = _refuse
+    __ior__ = __iand__ = __isub__ = __ixor__ = _refuse
+
+    def __copy__(self) -> set[str]:
+        return set(self)
+
+    def copy(self) -> set[str]:
+        """A plain set of the same names."""
+        return set(self)
+
+    def __reduce__(self) -> tuple[type[set[str]], tuple[list[str]]]:
+        return set, (list(self),)
+
+
 def construct(model: type[Model], **fields: Any) -> Model:
     """Make a model of these fields, unchecked; those left out take their default (a default factory is not called).
 
     Fields are given in the model's own order, by which models are compared.
     """
     defaults = _defaults(model)
-    made = model.__new__(model)
-    _set(made, "__dict__", fields if len(fields) == len(defaults) else {**defaults, **fields})
-    _set(made, "__pydantic_fields_set__", set(fields))
-    _set(made, "__pydantic_extra__", None)
-    _set(made, "__pydantic_private__", None)
+    return complete(model, fields if len(fields) == len(defaults) else {**defaults, **fields}, set(fields))
+
+
+def complete(model: type[Model], fields: dict[str, Any], given: set[str]) -> Model:
+    """Make a model of all its fields in their own order, and of the names of those that were given.
+
+    The fields become the model's own: nobody else may keep them. The names may be a `Given` that many share.
+    """
+    made = _new(model)
+    _set_fields(made, fields)
+    _set_given(made, given)
+    _set_extra(made, None)
+    _set_private(made, None)
     return made
-
-
-_set = object.__setattr__  # the models are frozen

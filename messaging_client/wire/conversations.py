@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Any
 
+from messaging_client.canonical import FIRST_TOO_LONG, to_id
 from messaging_client.models import (
     ContextType,
     Conversation,
@@ -15,20 +15,21 @@ from messaging_client.models import (
     Participant,
     UserType,
 )
-from messaging_client.wire.construct import construct
+from messaging_client.wire.construct import Given, complete, construct
 from messaging_client.wire.errors import PayloadError
-from messaging_client.wire.messages import TIMES, content_of
-from messaging_client.wire.participants import SENDER, participant_from_wire, people_index, person_of
+from messaging_client.wire.messages import CONTENTS, TIMES, first_content
+from messaging_client.wire.participants import SENDER, participant_from_wire, people_index, person_in
+from messaging_client.wire.shapes import Shapes
 from messaging_client.wire.titles import named_in_title
 from messaging_client.wire.values import (
-    dotted,
+    Names,
     first,
     first_id,
-    first_object,
     first_text,
     folded,
-    optional_time,
     spellings,
+    text_of,
+    time_of,
     to_count,
     well_formed,
 )
@@ -43,7 +44,6 @@ _CREATED = spellings("date_creation", "created_at", "createdAt")
 _ACTIVITY = spellings("date_modification", "lastActivity", "updatedAt", "updated_at")
 _UNREAD = spellings("unreadCount", "unread_count", "nombre_non_lus")
 _LAST_MESSAGE = spellings("dernier_message", "lastMessage")
-_LISTS = ("rawData.participants", "raw_data.participants", "participants")
 _MOST_UNREAD = 10**9  # more is no count
 MOST_PARTICIPANTS = 500
 """A conversation with more is no conversation: it would have to be read in slices, and no server has one."""
@@ -56,6 +56,33 @@ _STATUSES = {
     "closed": ConversationStatus.CLOSED,
 }
 _CONTEXTS = {str(each): each for each in ContextType}
+
+
+def _first_count(payload: Mapping[str, Any], names: Names) -> int | None:
+    counts = (_count(payload.get(name)) for name in names)
+    return next((each for each in counts if each is not None), None)
+
+
+def _count(value: object) -> int | None:
+    count = value if type(value) is int and value >= 0 else to_count(value)
+    return count if count is not None and count <= _MOST_UNREAD else None
+
+
+_FIELDS = Given(Conversation.model_fields)
+_SHAPES = Shapes(
+    (_IDS, first_id),
+    (_TITLE, first_text),
+    (_KIND, first_text),
+    (_STATUS, first),
+    (CONTEXT_TYPE, first_text),
+    (_CONTEXT_ID, first_id),
+    (_LAST_MESSAGE, first),
+    (_UNREAD, _first_count),
+    (_CREATED, first),
+    (_ACTIVITY, first),
+)
+_PREVIEW_FIELDS = Given(MessagePreview.model_fields)
+_PREVIEW_SHAPES = Shapes((CONTENTS, first_content), (TIMES, first), groups=(SENDER.keys,))
 
 
 def conversation_from_wire(payload: object) -> Conversation:
@@ -72,38 +99,49 @@ def conversation_from_wire(payload: object) -> Conversation:
         fields = fields["conversation"]
     if not isinstance(fields, dict):
         raise PayloadError("a conversation is not an object", payload)
-    identity = first_id(fields, _IDS)
-    if identity is None:
-        raise PayloadError("a conversation has no id", payload)
+    identity, title, kind, status, word, number, last_message, unread, created_at, last_activity = _SHAPES[
+        tuple(fields)
+    ].values(fields)
+    if type(identity) is not int or not 0 <= identity < FIRST_TOO_LONG:
+        identity = to_id(identity)
+        if identity is None:
+            raise PayloadError("a conversation has no id", payload)
     people = _participants(fields)
-    title = first_text(fields, _TITLE) or ""
-    context_type, context_id = _context(fields, title)
-    return construct(
+    title = text_of(title) or ""
+    context_type, context_id = _context(word, number, title)
+    return complete(
         Conversation,
-        raw=payload,
-        id=identity,
-        title=title,
-        kind=first_text(fields, _KIND),
-        status=conversation_status_from_wire(first(fields, _STATUS)),
-        context_type=context_type,
-        context_id=context_id,
-        patient=next((each for each in people if each.type is UserType.PATIENT), None),
-        medecin=next((each for each in people if each.type is UserType.MEDECIN), None),
-        participants=people,
-        last_message=_preview(first(fields, _LAST_MESSAGE), people),
-        unread_count=next(filter(_is_plausible, (to_count(fields.get(name)) for name in _UNREAD)), None) or 0,
-        created_at=optional_time(fields, _CREATED),
-        last_activity=optional_time(fields, _ACTIVITY),
+        {
+            "raw": payload,
+            "id": identity,
+            "title": title,
+            "kind": None if kind is None else text_of(kind),
+            "status": conversation_status_from_wire(status),
+            "context_type": context_type,
+            "context_id": context_id,
+            "patient": _first_of(people, UserType.PATIENT),
+            "medecin": _first_of(people, UserType.MEDECIN),
+            "participants": people,
+            "last_message": None if last_message is None else _preview(last_message, people),
+            "unread_count": 0 if unread is None else _count(unread) or 0,
+            "created_at": time_of(created_at),
+            "last_activity": time_of(last_activity),
+        },
+        _FIELDS,
     )
 
 
 def conversation_status_from_wire(value: object) -> ConversationStatus:
     """Give the status that a word stands for."""
-    return _STATUSES.get(folded(value), ConversationStatus.UNKNOWN)
+    found = _STATUSES.get(value) if isinstance(value, str) else None
+    return found or _STATUSES.get(folded(value), ConversationStatus.UNKNOWN)
 
 
-def _is_plausible(count: int | None) -> bool:
-    return count is not None and count <= _MOST_UNREAD
+def _first_of(people: tuple[Participant, ...], kind: UserType) -> Participant | None:
+    for each in people:
+        if each.type is kind:
+            return each
+    return None
 
 
 def _participants(fields: dict[str, Any]) -> tuple[Participant, ...]:
@@ -111,8 +149,13 @@ def _participants(fields: dict[str, Any]) -> tuple[Participant, ...]:
 
     Names that the list does not tell are taken from the other places.
     """
-    sources = [_readable((each, UserType.UNKNOWN) for each in found) for found in _participant_lists(fields)]
-    sources.append(_readable((first_object(fields, (str(kind),)), kind) for kind in _OBJECTS))
+    sources = [_readable(found, UserType.UNKNOWN) for found in _participant_lists(fields)]
+    objects = [(found, kind) for kind in _OBJECTS if isinstance(found := fields.get(kind), dict)]
+    if len(sources) == 1 and not objects:
+        alone = sources[0]
+        if len({(each.type, each.id) for each in alone}) == len(alone):
+            return tuple(alone)
+    sources.append([person for found, kind in objects for person in _readable([found], kind)])
     chosen = next(filter(None, sources), [])
     index = people_index(each for source in (chosen, *sources) for each in source)
     people: dict[object, Participant] = {}
@@ -126,34 +169,35 @@ def _participants(fields: dict[str, Any]) -> tuple[Participant, ...]:
 
 
 _OBJECTS = (UserType.PATIENT, UserType.MEDECIN)
+"""Objects of a conversation that name a person, each by the person's type."""
 
 
 def _participant_lists(fields: dict[str, Any]) -> list[list[Any]]:
-    lists = [found for path in _LISTS if isinstance(found := dotted(fields, path), list)]
+    places = [fields.get("rawData"), fields.get("raw_data"), fields]
+    lists = [found for each in places if isinstance(each, dict) and isinstance(found := each.get("participants"), list)]
     if any(len(each) > MOST_PARTICIPANTS for each in lists):
         raise PayloadError(f"a conversation names more than {MOST_PARTICIPANTS} participants", fields)
     return lists
 
 
-def _readable(listed: Iterable[tuple[object, UserType]]) -> list[Participant]:
+def _readable(listed: list[Any], kind: UserType) -> list[Participant]:
     people = []
-    for each, kind in listed:
-        if each is not None:
-            with suppress(PayloadError):
-                people.append(participant_from_wire(each, type_implied=kind))
+    for each in listed:
+        try:
+            people.append(participant_from_wire(each, type_implied=kind))
+        except PayloadError:  # it is left out; `raw` keeps it
+            continue
     return people
 
 
-def _context(fields: dict[str, Any], title: str) -> tuple[ContextType | str, Id | None]:
+def _context(word: object, number: object, title: str) -> tuple[ContextType | str, Id | None]:
     """Give the context; explicit fields win over the title, which tells the id of its own context only."""
-    word = first_text(fields, CONTEXT_TYPE)
-    identity = first_id(fields, _CONTEXT_ID)
-    named, number = named_in_title(title)
-    context_type: ContextType | str = named or ContextType.CONSULTATION
-    if word is not None:
-        context_type = _CONTEXTS.get(folded(word), word)
+    named, told = named_in_title(title)
+    identity = None if number is None else to_id(number)
+    text = None if word is None else text_of(word)
+    context_type = named or ContextType.CONSULTATION if text is None else _CONTEXTS.get(folded(text), text)
     if identity is None and named in (None, context_type):
-        identity = number
+        identity = told
     return context_type, identity
 
 
@@ -161,13 +205,17 @@ def _preview(payload: object, people: tuple[Participant, ...]) -> MessagePreview
     """Read the last message of a list; a text alone is its content."""
     if isinstance(payload, str):
         return construct(MessagePreview, raw=payload, content=well_formed(payload), sender=Participant())
-    content = content_of(payload) if isinstance(payload, dict) else None
-    if content is None or not isinstance(payload, dict):
+    if not isinstance(payload, dict):
         return None
-    return construct(
-        MessagePreview,
-        raw=payload,
-        content=content,
-        timestamp=optional_time(payload, TIMES),
-        sender=person_of(payload, SENDER, people_index(people)) or Participant(),
-    )
+    shape = _PREVIEW_SHAPES[tuple(payload)]
+    content, time = shape.values(payload)
+    if not isinstance(content, str):
+        return None
+    index = {(each.type, each.id): each for each in people if each.id is not None}
+    fields = {
+        "raw": payload,
+        "content": well_formed(content),
+        "timestamp": time_of(time),
+        "sender": person_in(payload, shape.groups[0], SENDER, index) or Participant(),
+    }
+    return complete(MessagePreview, fields, _PREVIEW_FIELDS)

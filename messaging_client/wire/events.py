@@ -59,6 +59,9 @@ MESSAGE_ERROR = "message_error"
 AUTHENTICATED = "authenticated"
 ERROR = "error"
 
+INVALID_FRAME = "\0invalid-frame"
+"""What stands in place of a frame that cannot be read, with the reason and the frame; no server can send it."""
+
 WireEvent = (
     Message
     | MessageSent

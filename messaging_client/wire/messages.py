@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from messaging_client.canonical import to_id
+from messaging_client.canonical import FIRST_TOO_LONG, to_id
 from messaging_client.models import Id, Message, MessageStatus, MessageType, Participant
-from messaging_client.wire.construct import construct
+from messaging_client.wire.construct import Given, complete
 from messaging_client.wire.errors import PayloadError
-from messaging_client.wire.participants import NOBODY, RECIPIENT, SENDER, People, person_of
-from messaging_client.wire.values import Names, first, first_id, folded, optional_time, spellings, to_time, well_formed
+from messaging_client.wire.participants import NOBODY, RECIPIENT, SENDER, People, person_in
+from messaging_client.wire.shapes import Shapes
+from messaging_client.wire.values import Names, first, first_id, folded, spellings, time_of, to_time, well_formed
 
 IDS = spellings("id", "id_message", "message_id", "messageId")
 CONVERSATION_IDS = spellings("conversation_id", "conversationId", "id_conversation")
@@ -33,8 +34,10 @@ _TYPES = {
     "system": MessageType.SYSTEM,
 }
 _STATUSES = {
+    "envoyé": MessageStatus.SENT,  # found without folding
     "envoye": MessageStatus.SENT,
     "sent": MessageStatus.SENT,
+    "livré": MessageStatus.DELIVERED,
     "livre": MessageStatus.DELIVERED,
     "delivered": MessageStatus.DELIVERED,
     "non_lu": MessageStatus.DELIVERED,
@@ -44,7 +47,30 @@ _STATUSES = {
     "sending": MessageStatus.SENDING,
     "error": MessageStatus.ERROR,
 }
-_NOBODY = Participant()
+
+
+def first_content(fields: Mapping[str, Any], names: Names = CONTENTS) -> Any:
+    """Give what stands in the place of a message's text, which may be empty; None where nothing does."""
+    for name in names:
+        value = fields.get(name)
+        if value is not None:
+            return value
+    return None
+
+
+_NOBODY = Participant.model_construct()
+_FIELDS = Given(Message.model_fields)
+_SHAPES = Shapes(
+    (IDS, first_id),
+    (CONVERSATION_IDS, first_id),
+    (CONTENTS, first_content),
+    (TIMES, first),
+    (_TYPE, first),
+    (_STATUS, first),
+    (_READ_TIMES, first),
+    (CLIENT_IDS, first),
+    groups=(SENDER.keys, RECIPIENT.keys),
+)
 
 OrderKey = tuple[datetime, int, int, str]
 
@@ -82,27 +108,36 @@ def message_from_wire(
     """
     if not isinstance(payload, dict):
         raise PayloadError("a message is not an object", payload)
-    fields, named = _unwrapped(payload)
-    identity = first_id(fields, IDS)
-    if identity is None:
-        raise PayloadError("a message has no id", payload)
-    time = first(fields, TIMES)
-    word = first(fields, _TYPE)
-    return construct(
+    fields, outer = _unwrapped(payload) if "message" in payload else (payload, None)
+    shape = _SHAPES[tuple(fields)]
+    identity, named, content, time, kind, status, read_at, client_id = (
+        shape.values(fields) if shape.doubled else map(fields.get, shape.names)
+    )
+    if type(identity) is not int or not 0 <= identity < FIRST_TOO_LONG:
+        identity = to_id(identity)
+        if identity is None:
+            raise PayloadError("a message has no id", payload)
+    named = to_id(named) if outer is None else outer
+    sender, recipient = shape.groups
+    is_timed = time is not None and time != ""
+    return complete(
         Message,
-        raw=payload,
-        id=identity,
-        conversation_id=conversation_id if named is None else named,
-        content=_content(fields, payload),
-        type=MessageType.TEXT if word is None else message_type_from_wire(word),
-        sender=person_of(fields, SENDER, people) or _NOBODY,
-        recipient=person_of(fields, RECIPIENT, people),
-        timestamp=received_at if time is None else to_time(time, payload),
-        timestamp_is_receipt=time is None,
-        status=_STATUSES.get(folded(first(fields, _STATUS)), MessageStatus.UNKNOWN),
-        read_at=optional_time(fields, _READ_TIMES),
-        client_message_id=client_id_of(fields),
-        late=False,
+        {
+            "raw": payload,
+            "id": identity,
+            "conversation_id": conversation_id if named is None else named,
+            "content": content if type(content) is str and content.isascii() else _text(content, payload),
+            "type": MessageType.TEXT if kind is None or kind == "" else message_type_from_wire(kind),
+            "sender": person_in(fields, sender, SENDER, people) or _NOBODY,
+            "recipient": person_in(fields, recipient, RECIPIENT, people),
+            "timestamp": to_time(time, payload) if is_timed else received_at,
+            "timestamp_is_receipt": not is_timed,
+            "status": _status(status),
+            "read_at": None if read_at is None else time_of(read_at),
+            "client_message_id": None if client_id is None else _client_id(client_id),
+            "late": False,
+        },
+        _FIELDS,
     )
 
 
@@ -123,30 +158,31 @@ def has_content(payload: Mapping[str, Any]) -> bool:
     return any(payload.get(name) is not None for name in CONTENTS)
 
 
-def content_of(fields: Mapping[str, Any]) -> str | None:
-    """Give the text of a message, which may be empty; None where it is absent or is no text."""
-    for name in CONTENTS:
-        value = fields.get(name)
-        if value is not None:
-            return well_formed(value) if isinstance(value, str) else None
-    return None
-
-
-def _content(fields: Mapping[str, Any], payload: object) -> str:
-    content = content_of(fields)
-    if content is None:
+def _text(content: object, payload: object) -> str:
+    if not isinstance(content, str):
         raise PayloadError("a message has no text", payload)
-    return content
+    return well_formed(content)
 
 
 def message_type_from_wire(word: object) -> MessageType:
     """Give the type that a word stands for; `texte` and `text` are the same, and so are `file` and `document`."""
-    return _TYPES.get(folded(word), MessageType.UNKNOWN)
+    found = _TYPES.get(word) if isinstance(word, str) else None
+    return found or _TYPES.get(folded(word), MessageType.UNKNOWN)
+
+
+def _status(word: object) -> MessageStatus:
+    found = _STATUSES.get(word) if isinstance(word, str) else None
+    return found or _STATUSES.get(folded(word), MessageStatus.UNKNOWN)
 
 
 def client_id_of(fields: Mapping[str, Any]) -> str | None:
     """Give the idempotency key that a message carries, as text, or None."""
-    value = first(fields, CLIENT_IDS)
+    return _client_id(first(fields, CLIENT_IDS))
+
+
+def _client_id(value: object) -> str | None:
+    if value == "":
+        return None
     if isinstance(value, str):
         return well_formed(value)
     number = to_id(value)

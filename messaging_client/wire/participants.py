@@ -8,11 +8,12 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
-from messaging_client.canonical import to_id
+from messaging_client.canonical import FIRST_TOO_LONG, to_id
 from messaging_client.models import Id, Participant, UserType, placeholder_name
-from messaging_client.wire.construct import construct
+from messaging_client.wire.construct import Given, complete
 from messaging_client.wire.errors import PayloadError
-from messaging_client.wire.values import Names, first, first_id, first_object, first_text, folded, spellings
+from messaging_client.wire.shapes import Shapes
+from messaging_client.wire.values import Names, first, first_id, first_object, first_text, folded, spellings, text_of
 
 People = Mapping[tuple[UserType, Id], Participant]
 """Participants by type and id, for looking up names."""
@@ -36,7 +37,6 @@ _NAME = spellings("name")
 _LAST_NAME = spellings("nom", "last_name")
 _FIRST_NAME = spellings("prenom", "first_name")
 _SPECIALITE = spellings("specialite")
-_DETAILS = frozenset((*_FIRST_NAME, *_LAST_NAME, *_SPECIALITE))
 _INFO = spellings("info", "patient_info", "medecin_info", "professionnel_info")
 _OWN_ID = spellings("participant_id")
 _IDS_OF_TYPE = {
@@ -45,6 +45,21 @@ _IDS_OF_TYPE = {
 }
 _PLAIN_ID = spellings("id", "user_id")
 _TYPE = spellings("participant_type", "type", "user_type", "role")
+_NAMES = ((_NAME, first_text), (_LAST_NAME, first_text), (_FIRST_NAME, first_text), (_SPECIALITE, first_text))
+_SHAPES = Shapes(
+    (_OWN_ID, first_id),
+    (_IDS_OF_TYPE[UserType.PATIENT], first_id),
+    (_IDS_OF_TYPE[UserType.MEDECIN], first_id),
+    (_PLAIN_ID, first_id),
+    (_TYPE, first),
+    *_NAMES,
+    (_INFO, first_object),
+)
+_INFO_SHAPES = Shapes(*_NAMES)
+_OBJECT_SHAPES = Shapes((("id",), first), (("type",), first), *_NAMES)
+_FIELDS = Given(Participant.model_fields)
+_Told = tuple[Any, ...]
+"""Id, type, name, last name, first name and specialité as one part of a message spells them."""
 
 
 def user_type_from_wire(value: object) -> UserType:
@@ -69,44 +84,49 @@ def participant_from_wire(payload: object, *, type_implied: UserType = UserType.
     """
     if not isinstance(payload, dict):
         raise PayloadError("a participant is not an object", payload)
-    kind, identity = _identity(payload, type_implied)
-    info = first_object(payload, _INFO) or {}
-    found = make_participant(
-        kind,
-        identity,
-        name=first_text(payload, _NAME) or first_text(info, _NAME),
-        first_name=first_text(info, _FIRST_NAME) or first_text(payload, _FIRST_NAME),
-        last_name=first_text(info, _LAST_NAME) or first_text(payload, _LAST_NAME),
-        specialite=first_text(info, _SPECIALITE) or first_text(payload, _SPECIALITE),
-        raw=payload,
-    )
-    if identity is None and not found.is_named:
+    shape = _SHAPES[tuple(payload)]
+    own, patient, medecin, plain, word, name, last_name, first_name, specialite, info = shape.values(payload)
+    kind = user_type_from_wire(word) if type_implied is UserType.UNKNOWN else type_implied
+    if own is None and patient is None and medecin is None:
+        identity = plain if type(plain) is int and 0 <= plain < FIRST_TOO_LONG else to_id(plain)
+        if identity in _PLACEHOLDERS:
+            identity = None
+    else:
+        kind, identity = _identity(payload, kind, to_id(own), to_id(patient), to_id(medecin), to_id(plain))
+    told_name = told_last = told_first = told_specialite = None
+    if isinstance(info, dict):
+        told_name, told_last, told_first, told_specialite = _INFO_SHAPES[tuple(info)].values(info)
+    name = (name and text_of(name)) or (told_name and text_of(told_name)) or None
+    last_name = (told_last and text_of(told_last)) or (last_name and text_of(last_name)) or None
+    first_name = (told_first and text_of(told_first)) or (first_name and text_of(first_name)) or None
+    specialite = (told_specialite and text_of(told_specialite)) or (specialite and text_of(specialite)) or None
+    made = make_participant(kind, identity, name, first_name, last_name, specialite, payload)
+    if identity is None and not made.is_named:
         raise PayloadError("a participant has neither id nor name", payload)
-    return found
+    return made
 
 
-def _identity(payload: dict[str, Any], type_implied: UserType) -> tuple[UserType, Id | None]:
+def _identity(
+    payload: object, kind: UserType, own: Id | None, patient: Id | None, medecin: Id | None, plain: Id | None
+) -> tuple[UserType, Id | None]:
     """Give type and id; what names the kind of person wins over `id`, which may be that of a row in a table."""
-    by_type = {kind: found for kind, names in _IDS_OF_TYPE.items() if (found := first_id(payload, names)) is not None}
-    kind = type_implied
-    if kind is UserType.UNKNOWN:
-        kind = user_type_from_wire(first(payload, _TYPE))
-    identity = first_id(payload, _OWN_ID)
+    named = ((UserType.PATIENT, patient), (UserType.MEDECIN, medecin))
+    by_type = {each: found for each, found in named if found is not None}
+    identity = own
     if identity is None and by_type:
         if kind is UserType.UNKNOWN and len(by_type) == 1:
             kind = next(iter(by_type))
-        elif kind is UserType.UNKNOWN and first_id(payload, _PLAIN_ID) is None:
+        elif kind is UserType.UNKNOWN and plain is None:
             raise PayloadError("a participant names two people", payload)
         identity = by_type.get(kind)
     if identity is None:
-        identity = first_id(payload, _PLAIN_ID)
+        identity = plain
     return kind, None if identity in _PLACEHOLDERS else identity
 
 
 def make_participant(
     kind: UserType,
     identity: Id | None,
-    *,
     name: str | None = None,
     first_name: str | None = None,
     last_name: str | None = None,
@@ -119,16 +139,16 @@ def make_participant(
             name = last_name or placeholder_name(identity, kind)
         else:
             name = first_name if last_name is None else f"{first_name} {last_name}"
-    return construct(
-        Participant,
-        raw=raw,
-        id=identity,
-        type=kind,
-        name=name,
-        first_name=first_name,
-        last_name=last_name,
-        specialite=specialite,
-    )
+    fields = {
+        "raw": raw,
+        "id": identity,
+        "type": kind,
+        "name": name,
+        "first_name": first_name,
+        "last_name": last_name,
+        "specialite": specialite,
+    }
+    return complete(Participant, fields, _FIELDS)
 
 
 def people_index(participants: Iterable[Participant]) -> dict[tuple[UserType, Id], Participant]:
@@ -138,7 +158,7 @@ def people_index(participants: Iterable[Participant]) -> dict[tuple[UserType, Id
         if each.id is None or each.type is UserType.UNKNOWN:
             continue
         known = index.setdefault((each.type, each.id), each)
-        if each.is_named and not known.is_named:
+        if known is not each and each.is_named and not known.is_named:
             index[each.type, each.id] = each
     return index
 
@@ -152,7 +172,7 @@ class Side:
         info: the one of them that wins for last and first names.
         ids, types, names, last_names, first_names: fields of the message itself.
         flat: all of these fields.
-        keys: all of these fields and objects; a message without any of them says nothing of this side.
+        keys: all of these objects and fields; a message without any of them says nothing of this side.
 
     """
 
@@ -170,9 +190,15 @@ class Side:
         return frozenset((*self.ids, *self.types, *self.names, *self.last_names, *self.first_names))
 
     @cached_property
-    def keys(self) -> frozenset[str]:
-        """Every key that says something of this side."""
-        return self.flat.union(self.objects)
+    def shapes(self) -> Shapes:
+        """Shapes of these fields: id, type, name, last name and first name."""
+        fields = (self.ids, first_id), (self.types, first_text), (self.names, first_text)
+        return Shapes(*fields, (self.last_names, first_text), (self.first_names, first_text))
+
+    @cached_property
+    def keys(self) -> Names:
+        """Every key that says something of this side, objects first."""
+        return (*self.objects, *sorted(self.flat))
 
 
 def _side(english: str, french: str) -> Side:
@@ -191,6 +217,79 @@ SENDER = _side("sender", "expediteur")
 RECIPIENT = _side("recipient", "destinataire")
 
 
+_SEEN: dict[tuple[Any, ...], Participant | None] = {}
+"""The sides of messages by all that their messages said of them: the same few people write again and again."""
+_MOST_SEEN = 1000
+_LONGEST_SEEN = 500  # characters of all that a message says of a side
+_UNSEEN: Any = object()
+
+
+def person_in(message: dict[str, Any], keys: Names, side: Side, people: People = NOBODY) -> Participant | None:
+    """Give the sender or the recipient of a message, as `person_of` does; the same object for the same person.
+
+    Args:
+        message: the message's fields.
+        keys: those of `side.keys` that stand in it, in that order.
+        side: `SENDER` or `RECIPIENT`.
+        people: who takes part, as for `person_of`.
+
+    """
+    if not keys:
+        return None
+    if people:
+        return _person(message, keys, side, people)
+    try:
+        value = message[keys[0]]
+        if len(keys) == 1 and type(value) is dict:
+            # True, 1 and 1.0 are the same key: where it counts, the type goes with the value.
+            seen: tuple[Any, ...] = (type(value.get("id")), *value, *value.values())
+        else:
+            seen = _seen(message, keys)
+        found = _SEEN.get(seen, _UNSEEN)
+    except TypeError:  # a list or an object within
+        return _person(message, keys, side, people)
+    if found is _UNSEEN:
+        found = _person(message, keys, side, people)
+        if _may_be_shared(message, keys):
+            if len(_SEEN) >= _MOST_SEEN:
+                _SEEN.clear()
+            _SEEN[seen] = found = _with_own_raw(found)
+    return found  # type: ignore[no-any-return]
+
+
+def _seen(message: dict[str, Any], keys: Names) -> tuple[Any, ...]:
+    parts: list[Any] = [keys]  # a tuple, so that it is none of an object alone
+    for name in keys:
+        value = message[name]
+        if type(value) is dict:
+            value = (type(value.get("id")), *value, *value.values())
+        parts += (type(value), value)
+    return tuple(parts)
+
+
+def _may_be_shared(message: dict[str, Any], keys: Names) -> bool:
+    """Whether it is texts, integers as ids, and nothing that could be changed or that is long."""
+    length = 0
+    for name in keys:
+        value = message[name]
+        for inner, each in value.items() if type(value) is dict else (("id", value),):
+            if type(inner) is not str or (inner != "id" and type(each) is int):
+                return False
+            if type(each) is int and abs(each) >= FIRST_TOO_LONG:
+                return False
+            if each is not None and type(each) not in (str, int):
+                return False
+            length += len(inner) + (len(each) if type(each) is str else 0)
+    return length <= _LONGEST_SEEN
+
+
+def _with_own_raw(found: Participant | None) -> Participant | None:
+    """Give a participant that does not change when somebody changes the payload of the message that it came with."""
+    if found is None or found.raw is None:
+        return found
+    return complete(Participant, {**found.__dict__, "raw": dict(found.raw)}, _FIELDS)
+
+
 def person_of(message: dict[str, Any], side: Side, people: People = NOBODY) -> Participant | None:
     """Give the sender or the recipient of a message; None where the message says nothing of one.
 
@@ -201,14 +300,13 @@ def person_of(message: dict[str, Any], side: Side, people: People = NOBODY) -> P
             where one participant alone has that id.
 
     """
-    if side.keys.isdisjoint(message):
-        return None
-    sources = [found for name in side.objects if isinstance(found := message.get(name), dict)]
-    raw = sources[0] if sources else None
-    if not side.flat.isdisjoint(message):
-        sources.append(_flat(message, side))
-    identity, kind = _named_identity(sources)
-    name, first_name, last_name, specialite = _given_names(message, side, sources)
+    return _person(message, tuple(name for name in side.keys if name in message), side, people)
+
+
+def _person(message: dict[str, Any], keys: Names, side: Side, people: People) -> Participant | None:
+    raw, told = _told(message, keys, side)
+    identity, kind = _named_identity(told)
+    name, last_name, first_name, specialite = _given_names(message, side, told)
     is_named = not (name is None and first_name is None and last_name is None)
     if identity is None and kind is None and not is_named:
         return None
@@ -218,65 +316,59 @@ def person_of(message: dict[str, Any], side: Side, people: People = NOBODY) -> P
         name = name if is_named else known.name
         first_name, last_name = first_name or known.first_name, last_name or known.last_name
         specialite = specialite or known.specialite
-    return make_participant(
-        kind or UserType.UNKNOWN,
-        identity,
-        name=name,
-        first_name=first_name,
-        last_name=last_name,
-        specialite=specialite,
-        raw=raw,
-    )
+    return make_participant(kind or UserType.UNKNOWN, identity, name, first_name, last_name, specialite, raw)
 
 
-def _flat(message: dict[str, Any], side: Side) -> dict[str, Any]:
-    """Give what the message's own fields say of a side as if it stood in an object."""
-    return {
-        "id": first_id(message, side.ids),
-        "type": first_text(message, side.types),
-        "name": first_text(message, side.names),
-        "nom": first_text(message, side.last_names),
-        "prenom": first_text(message, side.first_names),
-    }
+def _told(message: dict[str, Any], keys: Names, side: Side) -> tuple[dict[str, Any] | None, list[_Told]]:
+    """Give the object of a side, and what each object and then the message's own fields say of it."""
+    raw: dict[str, Any] | None = None
+    told: list[_Told] = []
+    for name in keys:
+        if name not in side.objects:  # objects come first
+            identity, word, name, last_name, first_name = side.shapes[keys].values(message)
+            told.append((identity, word and text_of(word), name, last_name, first_name, None))
+            break
+        found = message[name]
+        if isinstance(found, dict):
+            raw = found if raw is None else raw
+            told.append(tuple(_OBJECT_SHAPES[tuple(found)].values(found)))
+    return raw, told
 
 
-def _named_identity(sources: list[dict[str, Any]]) -> tuple[Id | None, UserType | None]:
+def _named_identity(told: list[_Told]) -> tuple[Id | None, UserType | None]:
     """Give id and type as the message has them; None for a type that it does not name."""
     identity: Id | None = None
     kind: UserType | None = None
     hint: UserType | None = None
-    for source in sources:
-        value = source.get("id")
+    for value, word, *_ in told:
         if identity is None and value is not None:
             identity = to_id(value)
             if identity in _PLACEHOLDERS:
                 hint = hint or _PLACEHOLDERS[str(identity)]
                 identity = None
-        word = source.get("type")
         if kind is None and word and isinstance(word, str):
             kind = user_type_from_wire(word)
     return identity, hint if kind is None and identity is None else kind
 
 
-def _given_names(
-    message: dict[str, Any], side: Side, sources: list[dict[str, Any]]
-) -> tuple[str | None, str | None, str | None, str | None]:
-    """Give name, first name, last name and specialité as the message has them."""
-    name = first_name = last_name = specialite = None
-    for source in sources:
-        name = name or first_text(source, _NAME)
-    if len(sources) > 1 and (info := first_object(message, side.info)) is not None:
-        sources = [info, *sources]
-    for source in sources:
-        if not _DETAILS.isdisjoint(source):
-            first_name = first_name or first_text(source, _FIRST_NAME)
-            last_name = last_name or first_text(source, _LAST_NAME)
-            specialite = specialite or first_text(source, _SPECIALITE)
-    return name, first_name, last_name, specialite
+def _given_names(message: dict[str, Any], side: Side, told: list[_Told]) -> tuple[str | None, ...]:
+    """Give name, last name, first name and specialité as the message has them."""
+    if len(told) == 1:
+        return tuple([(each and text_of(each)) or None for each in told[0][2:]])
+    name = _first_text(told, 2)
+    if (info := first_object(message, side.info)) is not None:
+        told = [tuple(_OBJECT_SHAPES[tuple(info)].values(info)), *told]
+    return name, _first_text(told, 3), _first_text(told, 4), _first_text(told, 5)
+
+
+def _first_text(told: list[_Told], place: int) -> str | None:
+    return next((text for each in told if (text := text_of(each[place])) is not None), None)
 
 
 def _looked_up(people: People, kind: UserType | None, identity: Id) -> Participant | None:
     if kind is not None:
-        return people.get((kind, identity))
-    alone = [people[key] for key in ((UserType.PATIENT, identity), (UserType.MEDECIN, identity)) if key in people]
-    return alone[0] if len(alone) == 1 else None
+        return None if kind is UserType.UNKNOWN else people.get((kind, identity))
+    patient, medecin = people.get((UserType.PATIENT, identity)), people.get((UserType.MEDECIN, identity))
+    if patient is None or medecin is None:
+        return medecin if patient is None else patient
+    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -171,6 +170,8 @@ class RouteTable:
 def _check_operation(operation: object) -> None:
     if operation in tuple(DEFAULT_ROUTES):
         return
+    import difflib  # for a mistake only
+
     near = difflib.get_close_matches(str(operation), DEFAULT_ROUTES, n=1)
     meant = f"did you mean {near[0]!r}?" if near else f"the operations are {', '.join(DEFAULT_ROUTES)}."
     raise ConfigurationError(f"routes: there is no operation {operation!r}; {meant}")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from messaging_client.canonical import can_be_written, to_id, to_moment
+from messaging_client.canonical import can_be_written, to_id, to_moment, usual_moment
 from messaging_client.models import Id
 from messaging_client.wire.errors import PayloadError
 
@@ -38,6 +38,8 @@ def to_time(value: object, raw: object = None) -> datetime:
         PayloadError: it is no time, or one before the year 1 or after 9999.
 
     """
+    if type(value) is str and (usual := usual_moment(value)) is not None:
+        return usual
     try:
         if not isinstance(value, datetime):
             return to_moment(value)
@@ -48,12 +50,18 @@ def to_time(value: object, raw: object = None) -> datetime:
 
 def optional_time(payload: Mapping[str, Any], names: Names) -> datetime | None:
     """Give the time under the first of these names that holds one; None where it is absent or unreadable."""
-    value = first(payload, names)
-    if value is None:
+    return time_of(first(payload, names))
+
+
+def time_of(value: object) -> datetime | None:
+    """Give a time; None where there is none, or an unreadable one."""
+    if type(value) is str and (usual := usual_moment(value)) is not None:
+        return usual
+    if value is None or value == "" or isinstance(value, datetime):
         return None
     try:
-        return to_time(value)
-    except PayloadError:
+        return to_moment(value)
+    except (ValueError, OverflowError):
         return None
 
 
@@ -133,9 +141,16 @@ def first_id(payload: Mapping[str, Any], names: Names) -> Id | None:
 def first_text(payload: Mapping[str, Any], names: Names) -> str | None:
     """Give the text under the first of these names that holds one with something in it."""
     for name in names:
-        value = payload.get(name)
-        if isinstance(value, str) and value and not value.isspace():
-            return well_formed(value)
+        text = text_of(payload.get(name))
+        if text is not None:
+            return text
+    return None
+
+
+def text_of(value: object) -> str | None:
+    """Give a text with something in it, well formed; None for anything else."""
+    if isinstance(value, str) and value and not value.isspace():
+        return value if value.isascii() else well_formed(value)
     return None
 
 

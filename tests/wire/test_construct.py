@@ -4,10 +4,10 @@ import copy
 import pickle
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from messaging_client.models import Message, MessageStatus, MessageType, Participant, UserType
-from messaging_client.wire.construct import construct
+from messaging_client.wire.construct import Given, complete, construct
 
 from .support import NOW, assert_sound
 
@@ -66,3 +66,38 @@ def test_stays_immutable() -> None:
 def test_what_is_made_shares_nothing() -> None:
     assert made().__dict__ is not made().__dict__
     assert made().model_fields_set is not made().model_fields_set
+
+
+def test_the_names_that_many_share_cannot_be_changed() -> None:
+    given = Given(["a", "b"])
+    for change in (
+        *(lambda: given.add("c"), lambda: given.discard("a"), lambda: given.remove("a"), given.pop, given.clear),
+        *(lambda: given.update(["c"]), lambda: given.difference_update("a"), lambda: given.intersection_update("a")),
+        *(lambda: given.symmetric_difference_update("a"), lambda: given.__ior__({"c"}), lambda: given.__iand__({"c"})),
+        *(lambda: given.__isub__({"a"}), lambda: given.__ixor__({"a"})),
+    ):
+        with pytest.raises(TypeError):
+            change()
+    for other in (given.copy(), copy.copy(given), copy.deepcopy(given), pickle.loads(pickle.dumps(given))):
+        assert type(other) is set
+        assert other == given == {"a", "b"}
+
+
+def test_as_the_installed_pydantic_makes_them() -> None:
+    fields = made().__dict__
+    pydantics_own = Message.model_construct(set(fields), **fields)
+    for ours in (made(), complete(Message, dict(fields), Given(fields))):
+        for place in ("__dict__", "__pydantic_extra__", "__pydantic_private__"):
+            assert getattr(ours, place) == getattr(pydantics_own, place)
+        assert [*ours.__dict__] == [*pydantics_own.__dict__]
+    shared = complete(Message, dict(fields), Given(fields))
+    assert shared.model_fields_set == pydantics_own.model_fields_set
+    assert type(shared.model_copy().model_fields_set) is set
+    assert shared.model_copy(update={"late": True}).late
+    for dump in ({}, {"exclude_unset": True}, {"exclude_defaults": True}):
+        assert shared.model_dump(**dump) == pydantics_own.model_dump(**dump)
+        assert shared.model_dump_json(**dump) == pydantics_own.model_dump_json(**dump)
+    assert copy.deepcopy(shared) == shared == pickle.loads(pickle.dumps(shared))
+    assert set(BaseModel.__slots__) == {  # all places of an instance
+        *("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+    }
