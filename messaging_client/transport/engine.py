@@ -18,7 +18,7 @@ from aiohttp import WSMsgType
 from engineio import packet as engine_packet
 
 from messaging_client.models import ConnectionCause as Cause
-from messaging_client.strict_json import quick_loads
+from messaging_client.strict_json import loads_from
 from messaging_client.transport.packets import INVALID_FRAME, RESERVED
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class Client(socketio.AsyncClient):  # type: ignore[misc]
         return False
 
     def _take_event(self, frame: str) -> bool:
-        data = quick_loads(frame[2:])
+        data = loads_from(frame, 2)
         # It begins with a bracket, so it is a list.
         if not data or type(data[0]) is not str or data[0] in RESERVED:
             return False
@@ -153,7 +153,7 @@ class Client(socketio.AsyncClient):  # type: ignore[misc]
         digits = frame[2:bracket]
         if bracket < 0 or not (digits.isascii() and digits.isdecimal()) or not (number := int(digits)):
             return False
-        data = quick_loads(frame[bracket:])
+        data = loads_from(frame, bracket)
         self.link.heard()
         self.link.replies.acknowledged(number, data)
         return True

@@ -59,11 +59,17 @@ class Reader:
         if self._is_fast and isinstance(frame, str) and self.link.sio.take_plainly(frame):
             self.taken += 1
             return
-        await self.link.sio.eio._receive_packet(engine_packet.Packet(encoded_packet=frame))
+        try:
+            packet = engine_packet.Packet(encoded_packet=frame)
+        except ValueError:
+            self.link.end(Cause.CONNECTION_LOST)
+        else:
+            await self.link.sio.eio._receive_packet(packet)
 
     def outcome(self) -> Outcome:
         sio = self.link.sio
-        replies = {number: reply.result() if reply.done() else "waits" for number, reply in self.asked.items()}
+        done = {number: reply for number, reply in self.asked.items() if reply.done()}
+        replies = {number: reply.exception() or reply.result() for number, reply in done.items()}
         sent = [packet.encode() for packet in sio.eio.queue._queue]
         ended = self.link.ended.result() if self.link.ended.done() else None
         return exact(self.told), exact(replies), sent, ended, sio._binary_packet is None
