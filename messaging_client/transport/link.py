@@ -256,6 +256,7 @@ class Link:
             await within(CLOSE_TIMEOUT, self._say_goodbye())
         self.end(Cause.DISCONNECT)
         self._sockets.shut()
+        await finish(self.replies.take_timer())
         await finish(self._connecting)
         # With the socket shut both loops end by themselves; cancelling is the last resort.
         loops = {task for task in (self._engine.read_loop_task, self._engine.write_loop_task) if task}

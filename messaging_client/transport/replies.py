@@ -49,7 +49,8 @@ class Replies:
 
     def limit(self, number: int, event: str, seconds: float) -> None:
         """Let what is asked under a number end in a `RequestTimeout` after so many seconds."""
-        if number not in self._waiting:
+        reply = self._waiting.get(number)
+        if reply is None or reply.done():
             return
         ends = self._clock.monotonic() + seconds
         self._limits[number] = ends, event, seconds

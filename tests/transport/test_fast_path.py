@@ -412,3 +412,24 @@ def test_libraries_that_nobody_has_looked_at_are_left_alone(
 def test_the_libraries_that_are_installed_are_known() -> None:
     """If not: compare `_read_loop_websocket`, `Packet` and what `engine.py` names with the new version; then add it."""
     assert fast_path._are_libraries_known(), (socketio.__version__, engineio.__version__)
+
+
+def test_on_uvloop() -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def talk() -> None:
+        told: list[Any] = []
+        async with Peer() as peer, linked(peer.url, told) as link:
+            for number in range(200):
+                await link.emit("n", number)
+            asking = asyncio.create_task(link.call("ask", {}, 20.0))
+            await peer.until(lambda: len(peer.visit.events) == 201)
+            assert [each.args[0] for each in peer.visit.events[:-1]] == list(range(200))
+            await peer.visit.emit("one", 1)
+            await peer.visit.acknowledge(peer.visit.events[-1], "yes")
+            assert await asking == "yes"
+            assert told == [("one", (1,))]
+            peer.visit.abort()
+            assert await asyncio.wait_for(asyncio.shield(link.ended), 20) is Cause.CONNECTION_LOST
+
+    uvloop.run(talk())
