@@ -11,11 +11,11 @@ READY := $(VENV)/.ready
 # Tests that a library underneath could break: what `make test-lowest` runs.
 CORE := tests/wire/test_vectors.py tests/transport tests/security/test_encrypted.py tests/security/test_elsewhere.py \
 	tests/security/test_crash_reports.py tests/testing/test_library_contract.py tests/testing/test_tokens.py \
-	tests/test_cache.py tests/test_operations.py tests/test_recovery.py
+	tests/test_cache.py tests/test_operations.py tests/test_recovery.py tests/test_strict_json.py
 LOWEST := .venv-lowest
 VERSIONS := .venv-versions
 
-.PHONY: help demo test test-lowest test-versions fuzz lock soak chaos lint types generate docs bench build clean
+.PHONY: help demo test test-slow-path test-lowest test-versions fuzz lock soak chaos lint types generate docs bench build clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 16
@@ -38,6 +38,9 @@ test: $(READY) ## the tests, with coverage
 	$(BIN)/coverage run -m pytest --durations=10
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+test-slow-path: $(READY) ## the core of the tests, with every frame on python-socketio's own way
+	MESSAGING_CLIENT_FAST_PATH=0 $(BIN)/python -m pytest --quiet $(CORE) tests/interop/test_node_server.py
 
 $(LOWEST)/.ready $(VERSIONS)/.ready: $(READY) pyproject.toml
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
@@ -63,8 +66,9 @@ lock: $(READY) ## the versions that the project is developed with, with hashes, 
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--no-emit-package messaging-client --extra dev --extra fuzz pyproject.toml --output-file requirements-dev.lock
 
-soak: $(READY) ## what takes long: waits of 15 seconds and more, hundreds of cycles
+soak: $(READY) ## what takes long: waits of 15 seconds and more, hundreds of cycles, all tests without the fast path
 	$(BIN)/python -m pytest -m soak --timeout 1800
+	MESSAGING_CLIENT_FAST_PATH=0 $(BIN)/python -m pytest
 	$(MAKE) test-versions
 
 chaos: $(READY) ## storms of sends, with clients and servers killed; ARGS="--seed 1 --messages 1000"

@@ -115,10 +115,12 @@ class ReadCache:
             self._moment += 1
             self._changed_at.update(dict.fromkeys(tags, self._moment))
         for tag in tags:
-            for key in self._keys.pop(tag, ()):
-                self._entries.pop(key, None)
-            for watcher in tuple(self._watchers.get(tag, ())):
-                watcher()
+            if keys := self._keys.pop(tag, None):
+                for key in keys:
+                    self._entries.pop(key, None)
+            if watchers := self._watchers.get(tag):
+                for watcher in tuple(watchers):
+                    watcher()
 
     def watch(self, tag: Tag, watcher: Callable[[], None]) -> Callable[[], None]:
         """Call `watcher` whenever a tag is invalidated; returns what ends it, once."""

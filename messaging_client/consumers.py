@@ -7,7 +7,7 @@ import inspect
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from messaging_client.clock import Clock, end_task
 from messaging_client.events import CustomEvent, GapDetected
@@ -16,6 +16,9 @@ from messaging_client.models import Id, Message
 
 E = TypeVar("E")
 Wants = Callable[[Any], bool]
+
+BATCH = 64
+"""Events that a handler gets before others have a turn, where it never waits itself."""
 
 _READ_BACK_IDS = 1000  # as many as the feed remembers: a straggler can come behind its own read-back
 
@@ -305,12 +308,15 @@ class Subscription(Consumer[E]):
 
     async def _work(self) -> None:
         while self._queue or self._lags:
-            if self._is_turn_to_catch_up():
+            if self._lags and self._is_turn_to_catch_up():
                 await self._catch_up()
             else:
                 self._taken += 1
                 await self._handle(self._queue.popleft())
-            self._is_free()
+                if not self._taken % BATCH:
+                    await asyncio.sleep(0)
+            if self._marks:
+                self._is_free()
 
     def _ended(self, worker: asyncio.Task[None]) -> None:
         """The worker has nothing left to do, or was cancelled, perhaps before its first step."""
@@ -321,8 +327,11 @@ class Subscription(Consumer[E]):
 
     async def _handle(self, event: E) -> None:
         try:
-            result = self._handler(*event.args) if isinstance(event, CustomEvent) else self._handler(event)
-            if inspect.isawaitable(result):
+            if type(event) is CustomEvent:  # it has no subclass, and `isinstance` with a model takes long
+                result = self._handler(*cast(CustomEvent, event).args)
+            else:
+                result = self._handler(event)
+            if result is not None and inspect.isawaitable(result):
                 await result
         except asyncio.CancelledError as error:
             task = asyncio.current_task()

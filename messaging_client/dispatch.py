@@ -74,6 +74,7 @@ class Dispatcher:
         self.order = order
         self.clock = clock or SystemClock()
         self.taps: weakref.WeakSet[Tap] = weakref.WeakSet()
+        self._has_taps = False  # or had when the last event came; asking the set takes longer
         self.workers: set[asyncio.Task[None]] = set()
         self.handler_errors = 0
 
@@ -146,27 +147,35 @@ class Dispatcher:
         """Whether somebody subscribed to a custom event of that name."""
         return name in self._custom
 
+    def tap(self, tap: Tap) -> None:
+        """Let somebody look at every event, until it is discarded from `taps` or nobody else holds it."""
+        self.taps.add(tap)
+        self._has_taps = True
+
     # --- what comes --------------------------------------------------------------------------------------------------
 
     def publish(self, event: Any) -> None:
         """Put an event into the queues of those who want it; never waits."""
-        if self.taps:
-            for tap in tuple(self.taps):
+        if self._has_taps:
+            taps = tuple(self.taps)
+            self._has_taps = bool(taps)
+            for tap in taps:
                 tap.offer(event)
         kind = type(event)
-        if isinstance(event, CustomEvent):
+        if kind is CustomEvent:
             self.publish_by_name(event)
-        for consumer in tuple(self._everywhere.get(kind, _NOBODY)):
-            consumer.offer(event)
-        self.publish_in_conversation(event)
+        if consumers := self._everywhere.get(kind):
+            for consumer in tuple(consumers):
+                consumer.offer(event)
+        if self._in_conversation:
+            self.publish_in_conversation(event)
 
     def publish_in_conversation(self, event: Any) -> None:
         """Put an event into the queues of those only who want those of its conversation."""
-        if self._in_conversation:
-            conversation_id = getattr(event, "conversation_id", None)
-            if conversation_id is not None:
-                for consumer in tuple(self._in_conversation.get((type(event), conversation_id), _NOBODY)):
-                    consumer.offer(event)
+        conversation_id = getattr(event, "conversation_id", None)
+        if conversation_id is not None:
+            for consumer in tuple(self._in_conversation.get((type(event), conversation_id), _NOBODY)):
+                consumer.offer(event)
 
     def publish_by_name(self, event: CustomEvent) -> None:
         """Put an event into the queues of those who asked for its name, and of nobody else."""

@@ -110,10 +110,11 @@ class Feed:
             self._tell_unfollowed(message)
             return
         thread.stir()
-        if self._is_news(thread, message):
+        is_known = self._is_known(thread, message)
+        if not is_known and message.id not in thread.held_ids:
             thread.notices.message_came(self._monotonic(), is_own=self._is_own(message))
         if thread.held is None:
-            if self._tell(thread, message):
+            if self._tell(thread, message, is_known):
                 self._on_progress(thread)
             return
         if len(thread.held) < self._hold_limit:
@@ -135,7 +136,7 @@ class Feed:
             due, thread.held = thread.held[:count], thread.held[count:]
             thread.held_ids = {message.id for message in thread.held}
             for message in sorted(due, key=self._order):
-                self._tell(thread, message)
+                self._tell(thread, message, self._is_known(thread, message))
             self._on_progress(thread)
 
     def release(self, thread: Thread) -> None:
@@ -191,7 +192,7 @@ class Feed:
             How many messages were new.
         """
         ordered = sorted(messages, key=self._order)
-        new = sum(self._tell(thread, message) for message in ordered)
+        new = sum(self._tell(thread, message, self._is_known(thread, message)) for message in ordered)
         self._prove(thread, ordered)
         return new
 
@@ -215,9 +216,9 @@ class Feed:
 
     # --- once each ---------------------------------------------------------------------------------------------------
 
-    def _tell(self, thread: Thread, message: Message) -> bool:
+    def _tell(self, thread: Thread, message: Message, is_known: bool) -> bool:
         is_homeless = message.id in self._homeless
-        if not is_homeless and self._is_known(thread, message):
+        if is_known and not is_homeless:
             self.duplicates += 1
             self._watched(message, is_new=False)
             return False
@@ -241,10 +242,6 @@ class Feed:
         """A message that was told without its conversation has come with it: who listens to that hears of it now."""
         del self._homeless[message.id]
         self._place(message)
-
-    def _is_news(self, thread: Thread, message: Message) -> bool:
-        """Whether a live message is neither known nor among those that wait."""
-        return not self._is_known(thread, message) and message.id not in thread.held_ids
 
     def _is_known(self, thread: Thread, message: Message) -> bool:
         if message.id in thread.recent or message.id in self._unfollowed:
@@ -288,7 +285,7 @@ class Feed:
             self._publish(message)
 
     def _watched(self, message: Message, *, is_new: bool) -> None:
-        if message.conversation_id is not None:
+        if self._watchers and message.conversation_id is not None:
             for watcher in tuple(self._watchers.get(message.conversation_id, ())):
                 watcher(message, is_new)
 

@@ -113,7 +113,7 @@ class Parts(Subscriptions, Operations):
             order=message_order_key,
             hold_limit=config.queue_size,
             monotonic=clock.monotonic,
-            is_own=self.is_own,
+            is_own=self._is_own,
             place=self._dispatcher.publish_in_conversation,
             on_progress=self._positions.progressed,
         )
@@ -206,7 +206,9 @@ class Parts(Subscriptions, Operations):
         Where the server names no type, an id alone names a person if one participant alone has it (wire protocol,
         section 2). Where that is not known, the user's own id is taken for the user: a bot must not answer itself.
         """
-        checked_message("is_own", message)
+        return self._is_own(checked_message("is_own", message))
+
+    def _is_own(self, message: Message) -> bool:
         user, sender = self._tokens.user, message.sender
         if user is None or sender.id != user.id or sender.type is not UserType.UNKNOWN:
             return user is not None and sender.is_same_person(user)

@@ -82,7 +82,7 @@ async def send_over(
         ValidationFailed: the server could not take it.
     """
     word = _Word(own)
-    dispatcher.taps.add(word)
+    dispatcher.tap(word)
     acknowledged = asyncio.ensure_future(_acknowledgement(connection, payload, timeout, word))
     try:
         either = asyncio.ensure_future(asyncio.wait({acknowledged, word.came}, return_when=asyncio.FIRST_COMPLETED))

@@ -128,7 +128,10 @@ class MessageHook(EventHook[Message]):
         Returns:
             The subscription; or, without a handler, the decorator that makes it.
         """
-        return self._subscribe(handler, conversation_id, None if own else lambda message: not self._is_own(message))
+        return self._subscribe(handler, conversation_id, None if own else self._is_of_another)
+
+    def _is_of_another(self, message: Message) -> bool:
+        return not self._is_own(message)
 
 
 class Expectation(Generic[E]):
@@ -159,7 +162,7 @@ class Expectation(Generic[E]):
         if self._dispatcher.is_closed:
             self.closed()
         else:
-            self._dispatcher.taps.add(self)
+            self._dispatcher.tap(self)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_exc: object) -> None:
@@ -223,10 +226,13 @@ class Subscriptions:
         """Whether this user sent the message."""
         raise NotConnected("a subclass knows the user")
 
+    def _is_own(self, message: Message) -> bool:
+        raise NotConnected("a subclass knows the user")
+
     @property
     def on_new_message(self) -> MessageHook:
         """Messages: each once, in order, from whichever way it came; the user's own only with `own=True`."""
-        return MessageHook(self._dispatcher, self.is_own)
+        return MessageHook(self._dispatcher, self._is_own)
 
     @property
     def on_message_sent(self) -> EventHook[MessageSent]:

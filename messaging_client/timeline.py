@@ -83,7 +83,7 @@ class Timeline(Sequence[Message]):
             Whether anything changed.
         """
         known = self._by_id.get(message.id)
-        if known == message:
+        if known is not None and known == message:
             return False
         key = self._order(message)
         if known is not None and self._order(known) == key:

@@ -43,7 +43,7 @@ class Play:
         self.shelf = Shelf(page)
         self.place = dispatcher(queue_size, self.shelf)
         self.gaps = Gaps()
-        self.place.taps.add(self.gaps)
+        self.place.tap(self.gaps)
         self.told: list[Message] = []
         self.got: list[Message] = []
         self._untold: dict[int, list[Message]] = {each: [] for each in CONVERSATIONS}

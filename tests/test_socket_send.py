@@ -103,7 +103,7 @@ async def client(peer: Peer) -> AsyncIterator[MessagingClient]:
 
 def nothing_is_left(client: MessagingClient) -> bool:
     link = client._connection._link
-    return not client._dispatcher.taps and (link is None or not link._replies._waiting)
+    return not client._dispatcher.taps and (link is None or not link.replies)
 
 
 async def acknowledged(peer: Peer, message: dict[str, Any]) -> Any:

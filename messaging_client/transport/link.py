@@ -1,10 +1,8 @@
 """One Socket.IO connection, from its handshake to its end; it is never used twice.
 
 Each attempt gets a fresh `AsyncClient` and aiohttp session: the library's own reconnection reaches states that it never
-leaves (`python-socketio-facts.md`). Private names of the libraries that are used here, checked with python-socketio
-5.18.1 and python-engineio 4.15.1: `_engineio_client_class`, `_handle_eio_message`, `_handle_connect` and
-`_handle_event` of the client, `_receive_packet` of the engine, and `engineio.base_client.connected_clients`;
-`tests/transport/test_link.py` pins them.
+leaves (`python-socketio-facts.md`). Private names of the libraries are used in `engine.py`; here
+`engineio.base_client.connected_clients` is. `tests/transport/test_link.py` pins them.
 """
 
 from __future__ import annotations
@@ -12,18 +10,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import re
 import ssl
 from collections.abc import Callable
 from typing import Any, cast
 
 import aiohttp
-import engineio
-import socketio
+from aiohttp.http import WebSocketWriter
 from engineio import base_client as engine_registry
 from engineio import packet as engine_packet
 
-from messaging_client.clock import Clock, finished_within
+from messaging_client.clock import Clock
 from messaging_client.config import MessagingConfig
 from messaging_client.errors import (
     ConnectFailed,
@@ -31,7 +27,10 @@ from messaging_client.errors import (
     RequestTimeout,
 )
 from messaging_client.models import ConnectionCause as Cause
+from messaging_client.transport import fast_path
+from messaging_client.transport.cork import Cork
 from messaging_client.transport.endings import brought_to_end, failure_of, finish, within
+from messaging_client.transport.engine import Client, Engine
 from messaging_client.transport.packets import INVALID_FRAME, encode_event, packets_up_to
 from messaging_client.transport.refusals import Refusal, explain
 from messaging_client.transport.replies import Replies
@@ -45,31 +44,11 @@ _SILENT.disabled = True
 OUTBOUND_LIMIT = 64
 """Packets that may wait for the network; a further `emit` waits for room. The library's own queue has no bound."""
 
-UNREAD_LIMIT = 1000
-"""Packets that may wait for the network, answers to pings and to events that ask for one included. A server that goes
-on asking and does not read the answers is left."""
-
 CLOSE_TIMEOUT = 1.0
 """Seconds that a polite goodbye may take before the socket is shut down."""
 
 _FRAME_TOO_LARGE = 1009  # RFC 6455, section 7.4.1
 _DISCONNECT_FRAME = "1"  # Socket.IO protocol 5: DISCONNECT of the default namespace
-
-
-# What servers with connectionStateRecovery add to an event, each in the form of its adapter: in memory a yeast, that is
-# the time in base 64, from 2020 to 2048 and perhaps counted on after a dot; of Redis streams; of MongoDB.
-_OFFSET = re.compile(r"[N-Z][\w-]{6}(\.[\w-]{1,3})?|[0-9]{13}-[0-9]{1,10}|[0-9a-f]{24}", re.ASCII)
-
-
-def _without_offset(data: list[Any]) -> list[Any]:
-    """Give an event without the offset that a server with recovery adds after its last argument.
-
-    Volatile events have none, and nothing in the packet tells them apart: there a last argument of the user's that
-    looks just like an offset is taken for one.
-    """
-    if len(data) > 1 and data[0] != INVALID_FRAME and isinstance(data[-1], str) and _OFFSET.fullmatch(data[-1]):
-        return data[:-1]
-    return data
 
 
 async def _refuse_redirect(_session: Any, _context: Any, told: aiohttp.TraceRequestRedirectParams) -> None:
@@ -82,50 +61,6 @@ def _no_redirects() -> aiohttp.TraceConfig:
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(_refuse_redirect)
     return trace
-
-
-class _Engine(engineio.AsyncClient):  # type: ignore[misc]
-    """The engine client, which hands frames on in order and notes when it last heard from the server."""
-
-    link: Link
-
-    async def _receive_packet(self, pkt: engine_packet.Packet) -> None:
-        self.link.heard()
-        if self.queue.qsize() > UNREAD_LIMIT:
-            self.link.end(Cause.CONNECTION_LOST)
-            return
-        if pkt.packet_type == engine_packet.PING:
-            # What it carries would be sent back with the answer; a ping of the protocol carries nothing.
-            pkt.data = None
-        is_event = pkt.packet_type == engine_packet.MESSAGE
-        if (is_event and pkt.data == _DISCONNECT_FRAME) or pkt.packet_type == engine_packet.CLOSE:
-            # The library forgets the first that comes before `connect()` has returned, and at the second it empties
-            # the queue, at which its write loop then waits.
-            self.link.end(Cause.SERVER_DISCONNECT)
-        elif is_event:
-            # Not in a task for each frame, as the library has it: what that raises is lost, frame and all.
-            try:
-                await self.link.sio._handle_eio_message(pkt.data)
-            except Exception as error:  # noqa: BLE001 - an odd frame must not end the read loop, and so the link
-                self.link.unreadable(error, pkt.data)
-        else:
-            await super()._receive_packet(pkt)
-
-
-class _Client(socketio.AsyncClient):  # type: ignore[misc]
-    recovers = False
-
-    def _engineio_client_class(self) -> type[_Engine]:
-        return _Engine
-
-    async def _handle_connect(self, namespace: str | None, data: Any) -> None:
-        self.recovers = isinstance(data, dict) and "pid" in data
-        await super()._handle_connect(namespace, data)
-
-    async def _handle_event(self, namespace: str | None, id: int | None, data: list[Any]) -> None:
-        # Node adds no offset to what wants an acknowledgement.
-        told = _without_offset(data) if self.recovers and id is None else data
-        await super()._handle_event(namespace, id, told)
 
 
 class Link:
@@ -160,7 +95,8 @@ class Link:
         self._loop = asyncio.get_running_loop()
         self._last_heard = self._loop.time()
         self.ended: asyncio.Future[Cause] = self._loop.create_future()
-        self.sio = _Client(
+        self.is_fast = fast_path.is_usable()
+        self.sio = Client(
             reconnection=False,
             handle_sigint=False,
             logger=_SILENT,
@@ -169,10 +105,10 @@ class Link:
             # aiohttp's own default is 4 MiB, and it refuses the limit itself.
             websocket_extra_options={"max_msg_size": config.max_response_bytes + 1, "proxy": config.proxy},
         )
-        self._engine: _Engine = self.sio.eio
-        self._engine.link = self
-        self._replies = Replies(self.sio)
-        self.sio.on("*", self._event)
+        self._engine: Engine = self.sio.eio
+        self._engine.link = self.sio.link = self
+        self.replies = Replies(clock)
+        self.sio.on("*", self.event)
         self.sio.on("disconnect", self._disconnected)
         self.sio.on("connect_error", self._refused)
         # In place of the library's own, which says nothing of a loss during the handshake.
@@ -238,10 +174,7 @@ class Link:
         Raises:
             NotConnected, RequestTimeout, ValidationFailed: see `call`.
         """
-        frames = encode_event(event, payload, self._config.max_message_bytes)
-        await self._room()
-        for frame in frames:
-            await self._engine.send(frame)
+        await self._send(encode_event(event, payload, self._config.max_message_bytes))
 
     async def ask(self, event: str, payload: Any) -> asyncio.Future[Any]:
         """Emit, and give what is done when the server acknowledges; cancel it when nobody waits any more.
@@ -251,9 +184,8 @@ class Link:
             RequestTimeout: there is no room in the outbound queue.
             ValidationFailed: the payload is no JSON, or larger than `max_message_bytes`.
         """
-        encode_event(event, payload, self._config.max_message_bytes)
-        await self._room()
-        return await self._replies.ask(event, payload)
+        _, reply = await self._ask(event, payload)
+        return reply
 
     async def call(self, event: str, payload: Any, timeout: float) -> Any:
         """Emit and wait for the acknowledgement, at most `timeout` seconds.
@@ -266,21 +198,33 @@ class Link:
             ConnectionLost: the connection ended before the acknowledgement.
             RequestTimeout: no acknowledgement in time.
         """
-        reply = await self.ask(event, payload)
+        number, reply = await self._ask(event, payload)
+        self.replies.limit(number, event, timeout)
         try:
-            if await finished_within(self._clock, reply, timeout):
-                return reply.result()
+            return await reply
         finally:
             reply.cancel()
-        raise RequestTimeout(
-            f"No acknowledgement of '{event}' within {timeout:g} s; the server may have taken it all the same.",
-            may_have_left=True,
-        )
+
+    async def _ask(self, event: str, payload: Any) -> tuple[int, asyncio.Future[Any]]:
+        number, reply = self.replies.expect()
+        try:
+            await self._send(encode_event(event, payload, self._config.max_message_bytes, number))
+        except BaseException:
+            reply.cancel()
+            raise
+        return number, reply
+
+    async def _send(self, frames: list[str | bytes]) -> None:
+        if not self.is_open or self._engine.queue.qsize() >= OUTBOUND_LIMIT:
+            await self._room()
+        if self._engine.state == "connected":
+            for frame in frames:
+                self._engine.queue.put_nowait(engine_packet.Packet(engine_packet.MESSAGE, frame))
 
     def unreadable(self, error: Exception, frame: Any) -> None:
         """Report a frame that the library, or whoever takes the events, could not handle."""
         with contextlib.suppress(Exception):
-            self._event(INVALID_FRAME, type(error).__name__, frame)
+            self.event(INVALID_FRAME, type(error).__name__, frame)
 
     def heard(self) -> None:
         """Note that the server has just sent something."""
@@ -295,7 +239,7 @@ class Link:
         self.ended.set_result(cause)
         if self._watchdog is not None:
             self._watchdog.cancel()
-        self._replies.fail()
+        self.replies.fail()
         self._sockets.shut()
 
     async def close(self, *, politely: bool = False) -> None:
@@ -312,6 +256,7 @@ class Link:
             await within(CLOSE_TIMEOUT, self._say_goodbye())
         self.end(Cause.DISCONNECT)
         self._sockets.shut()
+        await finish(self.replies.take_timer())
         await finish(self._connecting)
         # With the socket shut both loops end by themselves; cancelling is the last resort.
         loops = {task for task in (self._engine.read_loop_task, self._engine.write_loop_task) if task}
@@ -334,6 +279,9 @@ class Link:
         await self._websocket.close()
 
     def _new_websocket(self, *args: Any, **kwargs: Any) -> aiohttp.ClientWebSocketResponse:
+        writers = [each for each in args if isinstance(each, WebSocketWriter)] if self.is_fast else []
+        for writer in writers:
+            writer.transport = cast(asyncio.Transport, Cork(writer.transport))
         self._websocket = aiohttp.ClientWebSocketResponse(*args, **kwargs)
         return self._websocket
 
@@ -365,7 +313,8 @@ class Link:
         if not self.is_open:
             raise NotConnected("There is no connection; wait for `wait_connected()`, or send over REST.")
 
-    def _event(self, name: str, *args: Any) -> None:
+    def event(self, name: str, *args: Any) -> None:
+        """Hand on an event, unless the link has ended or is being left."""
         if self.is_open and not self._leaving:
             self._on_event(name, args)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from socketio import packet
 
+from messaging_client import strict_json
 from messaging_client.errors import ValidationFailed
 from messaging_client.wire import events
 
@@ -18,7 +19,7 @@ INVALID_FRAME = events.INVALID_FRAME
 """Name of the event that stands for an unreadable frame; its arguments are the reason and the frame."""
 
 # Socket.IO's own, the library's own ("*" is where it keeps the handler of all others), and ours.
-_RESERVED = frozenset({"connect", "disconnect", "connect_error", "__disconnect_final", "*", INVALID_FRAME})
+RESERVED = frozenset({"connect", "disconnect", "connect_error", "__disconnect_final", "*", INVALID_FRAME})
 _BINARY = (packet.BINARY_EVENT, packet.BINARY_ACK)
 _MOST_ATTACHMENTS = 100  # no event of the protocol has any; a server could have us wait for ten thousand million
 _NOT_GIVEN = object()
@@ -29,22 +30,18 @@ class StrictJson:
     """JSON without the constants that JavaScript cannot read (`NaN`, `Infinity`)."""
 
     @staticmethod
-    def dumps(value: Any, **options: Any) -> str:
+    def dumps(value: Any, **_options: Any) -> str:
         """Encode; ValueError or TypeError for what JSON cannot hold."""
-        return json.dumps(value, allow_nan=False, **options)
+        return strict_json.dumps(value)
 
     @staticmethod
     def loads(text: str) -> Any:
         """Decode; ValueError for what is not JSON."""
-        return json.loads(text, parse_constant=_refuse_constant)
+        return strict_json.loads(text)
 
 
 class _Unreadable(ValueError):
     """A fault of a frame; its text names no content."""
-
-
-def _refuse_constant(_name: str) -> Any:
-    raise _Unreadable("a number that is not finite")
 
 
 class SafePacket(packet.Packet):  # type: ignore[misc]
@@ -79,7 +76,7 @@ class SafePacket(packet.Packet):  # type: ignore[misc]
         if kind in (packet.EVENT, packet.BINARY_EVENT):
             if not isinstance(self.data, list) or not self.data or not isinstance(self.data[0], str):
                 raise _Unreadable("an event without a name")
-            if self.data[0] in _RESERVED:
+            if self.data[0] in RESERVED:
                 raise _Unreadable("an event with a reserved name")
         elif kind in (packet.ACK, packet.BINARY_ACK):
             # Numbers start at 1; under 0 the library keeps something of its own.
@@ -111,7 +108,8 @@ class SafePacket(packet.Packet):  # type: ignore[misc]
         if isinstance(error, json.JSONDecodeError):
             reason = error.msg
         else:
-            reason = str(error) if isinstance(error, _Unreadable) else type(error).__name__
+            is_ours = isinstance(error, _Unreadable | strict_json.NotFinite)
+            reason = str(error) if is_ours else type(error).__name__
         self.packet_type = packet.EVENT
         self.namespace = None
         self.id = None
@@ -124,20 +122,34 @@ def packets_up_to(limit: int) -> type[SafePacket]:
     return type("SafePacket", (SafePacket,), {"most_bytes": limit})
 
 
-def encode_event(name: str, payload: Any, limit: int) -> list[str | bytes]:
+def encode_event(name: str, payload: Any, limit: int, number: int | None = None) -> list[str | bytes]:
     """Write an event as frames.
 
     Args:
         name: of the event.
         payload: its argument; a tuple is several, None is none.
         limit: bytes that a frame may have at most, the engine's own packet type included.
+        number: under which the server is to acknowledge it, or None.
 
     Raises:
         ValidationFailed: the payload is no JSON, or larger than that.
     """
-    arguments = list(payload) if isinstance(payload, tuple) else [] if payload is None else [payload]
+    arguments = payload if isinstance(payload, tuple) else () if payload is None else (payload,)
+    event = [name, *arguments]
     try:
-        encoded = SafePacket(packet.EVENT, data=[name, *arguments], namespace="/").encode()
+        # As the library writes it; it would look through the whole payload for binary parts first.
+        frame = f"{packet.EVENT}{'' if number is None else number}{strict_json.dumps(event)}"
+        if len(frame) < limit:  # in ASCII
+            return [frame]
+    except (TypeError, ValueError, RecursionError):
+        pass  # binary parts, or what cannot be written at all
+    return _encoded_by_the_library(event, limit, number)
+
+
+def _encoded_by_the_library(event: list[Any], limit: int, number: int | None) -> list[str | bytes]:
+    name = event[0]
+    try:
+        encoded = SafePacket(packet.EVENT, data=event, namespace="/", id=number).encode()
     except (TypeError, ValueError, RecursionError):
         raise ValidationFailed(
             f"The payload of '{name}' cannot be written as JSON; give dicts, lists, strings and finite numbers.",

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
 import engineio
 import socketio
+from aiohttp.http import WebSocketWriter
 from httpx_aiohttp import AiohttpTransport
 from pydantic import BaseModel
 from socketio import packet
@@ -24,10 +26,13 @@ PACKAGE = Path(messaging_client.__file__).parent
 PRIVATE = {
     "_engineio_client_class": socketio.AsyncClient,
     "_engineio_server_class": socketio.AsyncServer,
+    "_binary_packet": socketio.AsyncClient,
+    "_handle_ack": socketio.AsyncClient,
     "_handle_connect": socketio.AsyncClient,
     "_handle_eio_connect": socketio.AsyncServer,
     "_handle_eio_message": socketio.AsyncClient,
     "_handle_event": socketio.AsyncClient,
+    "_read_loop_websocket": engineio.AsyncClient,
     "_receive_packet": engineio.AsyncClient,
 }
 """Every private name of a library that the package calls or overrides, and whose it is."""
@@ -57,8 +62,10 @@ def private_names() -> Iterator[str]:
 
 def test_no_private_name_is_without_its_contract() -> None:
     assert set(private_names()) == set(PRIVATE)
+    client = socketio.AsyncClient(reconnection=False, handle_sigint=False)
+    assert client._binary_packet is None
     for name, owner in PRIVATE.items():
-        assert callable(getattr(owner, name)), name
+        assert name == "_binary_packet" or callable(getattr(owner, name)), name
 
 
 def parameters(function: object) -> list[str]:
@@ -73,7 +80,6 @@ def test_python_socketio() -> None:
         *parameters(engineio.base_client.BaseClient.__init__),
     }
     client = socketio.AsyncClient(reconnection=False, handle_sigint=False)
-    assert client.callbacks == {}
     assert {"http", "external_http", "queue", "read_loop_task", "write_loop_task", "state"} <= set(vars(client.eio))
     # A packet is decoded, and given attachments, by these.
     assert parameters(packet.Packet.add_attachment) == ["self", "attachment"]
@@ -106,3 +112,11 @@ def test_pydantic() -> None:
     assert made.__pydantic_fields_set__ == {"x"}
     assert made.__pydantic_extra__ is None
     assert made.__pydantic_private__ is None
+
+
+def test_the_writer_of_a_websocket() -> None:
+    """It writes whole frames to its transport, which is an attribute that can be replaced."""
+    written = inspect.getsource(WebSocketWriter)
+    assert set(re.findall(r"self\.transport\.(\w+)", written)) == {"is_closing", "write"}
+    assert "self.transport = transport" in written
+    assert parameters(aiohttp.ClientWebSocketResponse.__init__)[1:5] == ["reader", "writer", "protocol", "response"]

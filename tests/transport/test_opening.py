@@ -92,4 +92,5 @@ async def test_what_came_during_the_handshake_is_delivered_once_connected_and_be
         await line.until(lambda: len(line.events) == 4)
         assert line.names == ["early", "early", "authenticated", "later"]
         assert set(states) == {"connected"}
+        await peer.until(lambda: peer.visit.events)
         assert peer.visit.events[0].name == "authenticate"

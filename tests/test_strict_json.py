@@ -1,0 +1,55 @@
+"""JSON that is strict."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from messaging_client import strict_json
+
+texts = st.text(alphabet='[]{}",:.0123456789-+eE\\u \n\ttruefalsnINy\0/', max_size=40)
+
+
+def outcome(decode: Any, *args: Any) -> str:
+    """What comes of decoding; repr tells 1 from 1.0, and -0.0 from 0.0."""
+    try:
+        return repr(decode(*args))
+    except (ValueError, RecursionError):
+        return "refused"
+
+
+@given(texts, st.text(max_size=3))
+@example("[1]", "42")
+@example("18446744073709551616", "")
+@example('{"a":1,"b":2,"a":"\\ud800"}', "4")
+@example("[NaN]", "")
+@example("[" * 100_000, "42")
+@example("9" * 5000, "")
+@example("\ufeff1", "")
+def test_from_a_place_on_is_as_that_part_by_itself(text: str, before: str) -> None:
+    expected = outcome(strict_json.loads, text) if text == text.strip(" \t\n\r") else "refused"
+    assert outcome(strict_json.loads_from, before + text, len(before)) == expected
+
+
+@given(texts)
+def test_reading_is_as_the_standard_library_reads_without_its_constants(text: str) -> None:
+    expected = outcome(lambda: json.loads(text, parse_constant=lambda name: int(name)))
+    assert outcome(strict_json.loads, text) == expected
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=10))
+def test_writing_is_as_the_standard_library_writes(value: Any) -> None:
+    try:
+        expected = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        with pytest.raises(ValueError, match="JSON compliant"):
+            strict_json.dumps(value)
+        with pytest.raises(strict_json.NotFinite, match="finite"):
+            strict_json.loads(json.dumps(value))
+    else:
+        assert strict_json.dumps(value) == expected
+        assert strict_json.loads(expected) == value
