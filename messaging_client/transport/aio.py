@@ -7,10 +7,8 @@ the request can have reached the server. That is not guessed from exceptions her
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
-import logging
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
@@ -65,41 +63,19 @@ class AttemptFailed(httpx.TransportError):
         self.lasting = lasting
 
 
-def make_client(context: ssl.SSLContext, proxy: ProxyAddress | None) -> httpx.AsyncClient:
-    """Make a client with a connection pool of its own. Nothing is opened before the first request.
+class Transport(AiohttpTransport):
+    """A connection pool of its own, in which nothing is opened before the first request.
 
-    It follows no redirect, keeps no cookie, knows no time-out (that is kept from outside, by our clock) and does not
-    look at what the environment says of proxies. Each request must carry an `Attempt` as its extension `EXTENSION`.
+    Requests are handed to it as they are: the rest of httpx's client (redirects, cookies, authentication, time-outs, a
+    log of addresses) is not wanted here, and would take a third of a request's time. Time-outs are kept from outside,
+    by our clock. Each request must carry an `Attempt` as its extension `EXTENSION`.
 
     Args:
         context: for TLS, to the server and to the proxy.
         proxy: the proxy that all requests go through.
 
     """
-    _keep_addresses_out_of_the_log()
-    return _Client(
-        transport=_Transport(context, proxy), follow_redirects=False, timeout=httpx.Timeout(None), trust_env=False
-    )
 
-
-class _NoCookies(httpx.Cookies):
-    def extract_cookies(self, response: httpx.Response) -> None:
-        """Keep none; looking for some takes a tenth of a request's time."""
-
-
-class _Client(httpx.AsyncClient):
-    _none = _NoCookies()
-
-    @property
-    def cookies(self) -> httpx.Cookies:
-        return self._none
-
-    @cookies.setter
-    def cookies(self, _: object) -> None:
-        """Take none."""
-
-
-class _Transport(AiohttpTransport):
     def __init__(self, context: ssl.SSLContext, proxy: ProxyAddress | None) -> None:
         # With the credentials as a header, for aiohttp's own parameter for them is deprecated.
         self._proxy_headers = {} if proxy is None else _proxy_headers(proxy)
@@ -114,12 +90,16 @@ class _Transport(AiohttpTransport):
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request; AttemptFailed where there is no answer."""
         if self._proxy_headers and request.url.scheme == "http":
             request.headers.update(self._proxy_headers)  # aiohttp sends them with CONNECT only
         attempt: Attempt = request.extensions[EXTENSION]
-        _attempt.set(attempt)
         with _told_in_our_words(attempt):
-            response = await super().handle_async_request(request)
+            before = _attempt.set(attempt)
+            try:
+                response = await super().handle_async_request(request)
+            finally:
+                _attempt.reset(before)
         attempt.status = response.status_code
         response.stream = _Body(cast("httpx.AsyncByteStream", response.stream), attempt)
         return response
@@ -156,12 +136,6 @@ def _told_in_our_words(attempt: Attempt) -> Iterator[None]:
         yield
     except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
         failed = _failure(error, attempt)
-    except asyncio.CancelledError:
-        # Closing the pool cancels those who wait for a connection: to them that is a failure, not a cancellation.
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        failed = AttemptFailed("the client was closed")
     if failed is not None:
         raise failed
 
@@ -198,14 +172,3 @@ def _proxy_headers(proxy: ProxyAddress) -> dict[str, str]:
         return {}
     pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
     return {"proxy-authorization": "Basic " + base64.b64encode(pair).decode("ascii")}
-
-
-def _is_not_ours(record: logging.LogRecord) -> bool:
-    return _attempt.get(None) is None
-
-
-def _keep_addresses_out_of_the_log() -> None:
-    """Drop httpx's log line of each request, which holds the address with its ids, for requests of ours only."""
-    logger = logging.getLogger("httpx")
-    if _is_not_ours not in logger.filters:
-        logger.addFilter(_is_not_ours)

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import httpx
 
-from messaging_client.clock import Clock, run_within
+from messaging_client.clock import CancelledWithin, Clock, run_within
 from messaging_client.config import MessagingConfig
 from messaging_client.errors import (
     ConnectFailed,
@@ -22,7 +22,7 @@ from messaging_client.errors import (
 )
 from messaging_client.transport import tls
 from messaging_client.transport.address import ProxyAddress, ServerAddress
-from messaging_client.transport.aio import EXTENSION, Attempt, AttemptFailed, make_client
+from messaging_client.transport.aio import EXTENSION, Attempt, AttemptFailed, Transport
 from messaging_client.transport.auth import Trial
 from messaging_client.transport.statuses import Answer
 
@@ -87,13 +87,13 @@ class Exchanges:
         self._needs_tls = address.scheme == "https" or (self._proxy is not None and self._proxy.is_tls)
         if isinstance(config.verify, str) or config.cert is not None:
             tls.context_for(config.verify, config.cert)  # a file that cannot be used is told now
-        self._http: httpx.AsyncClient | None = None
+        self._transport: Transport | None = None
 
     async def aclose(self) -> None:
         """Close all connections; requests under way fail."""
         self.closed = True
-        if self._http is not None:
-            await self._http.aclose()
+        if self._transport is not None:
+            await self._transport.aclose()
 
     async def once(self, call: Call, method: str, url: str) -> Answer | MessagingError:
         """Send a request once, for at most `call.timeout` seconds and not beyond `call.ends_at`.
@@ -115,7 +115,7 @@ class Exchanges:
         outcome: Answer | MessagingError
         try:
             outcome = await run_within(self._clock, self._exchange(call, method, url, attempt), seconds)
-        except (TimeoutError, AttemptFailed) as failure:
+        except (TimeoutError, AttemptFailed, CancelledWithin) as failure:
             outcome = _failed(call, attempt, failure, seconds)
         if logger.isEnabledFor(logging.DEBUG):
             took = (self._clock.monotonic() - started) * 1000
@@ -131,7 +131,7 @@ class Exchanges:
         request = httpx.Request(
             method, _parsed(url), headers=headers, content=call.content, extensions={EXTENSION: attempt}
         )
-        response = await self._client().send(request, stream=True)
+        response = await self._pool().handle_async_request(request)
         try:
             return await self._read(call, response)
         finally:
@@ -155,10 +155,10 @@ class Exchanges:
             f"{call.operation}: the answer ({status}) {advice}.", operation=call.operation, status=status
         )
 
-    def _client(self) -> httpx.AsyncClient:
-        if self._http is None:
-            self._http = make_client(self._tls(), self._proxy)
-        return self._http
+    def _pool(self) -> Transport:
+        if self._transport is None:
+            self._transport = Transport(self._tls(), self._proxy)
+        return self._transport
 
     def _tls(self) -> ssl.SSLContext:
         if self._needs_tls:
@@ -180,6 +180,9 @@ def _failed(call: Call, attempt: Attempt, failure: Exception, seconds: float) ->
     if attempt.status is not None and attempt.status >= 400:
         return Answer(attempt.status, {})  # the refusal itself had come, only its text is missing
     call.may_have_left = left = call.may_have_left or attempt.may_have_left
+    if isinstance(failure, CancelledWithin):
+        # Closing the pool cancels those who wait for a connection: to them that is a failure, not a cancellation.
+        failure = AttemptFailed("the client was closed")
     if not isinstance(failure, AttemptFailed):
         missing = "answer" if attempt.may_have_left else "connection"
         text = f"{call.operation}: no {missing} within {seconds:g} s; try again, or give a longer timeout."
