@@ -137,8 +137,10 @@ async def test_a_handshake_that_does_not_end() -> None:
 
         async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             plain._news.set()
-            await reader.read(-1)
-            writer.close()
+            try:
+                await reader.read(-1)
+            finally:
+                writer.close()
 
         plain._serve = silent  # type: ignore[method-assign]
         client = make_client(f"https://127.0.0.1:{plain.port}", clock=clock)
