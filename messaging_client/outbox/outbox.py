@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from messaging_client.arguments import checked_message
-from messaging_client.clock import Clock, end_task, finished_within
+from messaging_client.clock import Clock, end_task, finished_within, until_done
 from messaging_client.errors import MessagingError, NotConnected, OutboxFull, ValidationFailed
 from messaging_client.models import Id, Message, MessageStatus, MessageType, User
 from messaging_client.outbox.delivery import Delivery
@@ -214,7 +214,7 @@ class Outbox:
         Raises:
             MessagingError: how it ended, other than with a confirmation.
         """
-        await asyncio.wait({outgoing.done})
+        await until_done(outgoing.done)
         return outgoing.done.result()
 
     async def accepted(self, outgoing: Outgoing) -> Message:
@@ -223,7 +223,7 @@ class Outbox:
         Raises:
             ConfigurationError, StoreError: it could not be kept, and will not be sent.
         """
-        await asyncio.wait({outgoing.accepted})
+        await until_done(outgoing.accepted)
         outgoing.accepted.result()
         return outgoing.pending
 

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from messaging_client.clock import end_task
+from messaging_client.clock import CancelledWithin, Interrupted, Interruptible, until_done
 from messaging_client.errors import ConnectionLost, MessagingError, RequestTimeout, SendUncertain
 from messaging_client.models import Id, Message, MessageStatus
 from messaging_client.outbox.delivery import Delivery
@@ -23,7 +23,12 @@ _log = logging.getLogger("messaging_client.outbox")
 class _Queue:
     waiting: deque[Outgoing] = field(default_factory=deque)
     worker: asyncio.Task[None] | None = None
-    delivery: asyncio.Task[Message] | None = None
+    delivery: Interruptible | None = None
+
+    def stop(self) -> None:
+        """Send the head no longer; its worker decides its end."""
+        if self.delivery is not None:
+            self.delivery.interrupt()
 
 
 class Queues:
@@ -70,7 +75,7 @@ class Queues:
         """Send no more; what is under way ends as it stands."""
         self._is_closed = True
         for queue in tuple(self._queues.values()):
-            await end_task(queue.delivery)
+            queue.stop()
         if workers := self.workers:
             await asyncio.wait(workers)
 
@@ -79,14 +84,13 @@ class Queues:
 
         Of the head its worker alone decides the end, so that there is one, however long the store takes.
         """
-        await asyncio.wait({outgoing.accepted})
+        await until_done(outgoing.accepted)
         queue = self._queues.get(outgoing.conversation_id)
         if queue is None or outgoing not in queue.waiting:
             return
         outgoing.given_up_after = seconds
         if queue.waiting[0] is outgoing:
-            # Its worker sees to it, now or before it begins.
-            await end_task(queue.delivery)
+            queue.stop()  # its worker sees to it, now or before it begins
         else:
             queue.waiting.remove(outgoing)
             await self.end_given_up(outgoing, seconds)
@@ -95,7 +99,7 @@ class Queues:
         try:
             while queue.waiting and not self._is_closed:
                 outgoing = queue.waiting[0]
-                await asyncio.wait({outgoing.accepted})
+                await until_done(outgoing.accepted)
                 if self._is_closed or not queue.waiting or queue.waiting[0] is not outgoing:
                     continue  # others were taken up meanwhile, and go first
                 if outgoing.accepted.exception() is None:
@@ -113,22 +117,26 @@ class Queues:
 
     async def _send(self, queue: _Queue, outgoing: Outgoing) -> None:
         if outgoing.given_up_after is None:
-            queue.delivery = asyncio.get_running_loop().create_task(self._delivery.deliver(outgoing))
-            await asyncio.wait({queue.delivery})
-            delivery, queue.delivery = queue.delivery, None
-            if not delivery.cancelled():
-                await self._end(outgoing, delivery)
+            queue.delivery = Interruptible()
+            try:
+                message = await queue.delivery.run(self._delivery.deliver(outgoing))
+            except (Interrupted, CancelledWithin):
+                pass
+            except Exception as error:  # noqa: BLE001 - whatever it is, the message must have its end
+                await self._not_confirmed(outgoing, error)
                 return
+            else:
+                await self._confirm(outgoing, message)
+                return
+            finally:
+                queue.delivery = None
         if outgoing.given_up_after is not None:
             await self.end_given_up(outgoing, outgoing.given_up_after)
         elif not self._is_closed:
             await self._fail(outgoing, uncertain(None), MessageStatus.UNCERTAIN)  # nobody of ours has cancelled it
 
-    async def _end(self, outgoing: Outgoing, delivery: asyncio.Task[Message]) -> None:
-        error = delivery.exception()
-        if error is None:
-            await self._confirm(outgoing, delivery.result())
-        elif isinstance(error, SendUncertain):
+    async def _not_confirmed(self, outgoing: Outgoing, error: Exception) -> None:
+        if isinstance(error, SendUncertain):
             await self._fail(outgoing, error, MessageStatus.UNCERTAIN)
         elif isinstance(error, MessagingError):
             await self._fail(outgoing, error, MessageStatus.ERROR)

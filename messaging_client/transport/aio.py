@@ -1,27 +1,27 @@
-"""The httpx transport for REST: aiohttp underneath, for its connection pool is some five times as fast at 16 requests.
+"""Connections for REST: aiohttp's pool, for it is some five times as fast at 16 requests as httpx's own.
 
-httpx-aiohttp 0.2.0 reports a refused connection, a failed name look-up and a server that closed after it had read the
-request all as `httpx.ConnectTimeout`, and lets some of aiohttp's exceptions through. What a caller must know is whether
-the request can have reached the server. That is not guessed from exceptions here but noted on the way (`Attempt`).
+Requests go to aiohttp as they are. httpx around it (httpx-aiohttp) was measured at a third of the time of a send, for
+objects that nobody looked at; settings are read as httpx reads them all the same (`tls.py`, `address.py`).
+
+What a caller must know of a failure is whether the request can have reached the server. That is not guessed from
+exceptions here but noted on the way (`Attempt`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import contextlib
-import logging
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any
 from urllib.parse import unquote
 
 import aiohttp
 import httpx
 from aiohttp.connector import Connection
-from httpx_aiohttp import AiohttpTransport
+from yarl import URL
 
 from messaging_client.transport.address import ProxyAddress
 
@@ -32,13 +32,12 @@ IDLE_SECONDS = 4.0
 """How long an idle connection is kept. Node closes one after 5 s (`server.keepAliveTimeout`): being first means that
 no request is sent into a connection that the server is just closing."""
 
-EXTENSION = "messaging_client.attempt"
-"""The key of `httpx.Request.extensions` under which the transport finds the `Attempt` to write to."""
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None)  # that is kept from outside, by our clock
 
 _attempt: ContextVar[Attempt] = ContextVar("messaging_client_attempt")
 
 
-@dataclass
+@dataclass(slots=True)
 class Attempt:
     """How far one request has come.
 
@@ -52,7 +51,7 @@ class Attempt:
     status: int | None = None
 
 
-class AttemptFailed(httpx.TransportError):
+class AttemptFailed(Exception):
     """A request that had no answer, or half of one; the text says in our words what went wrong, and no address.
 
     Attributes:
@@ -65,64 +64,106 @@ class AttemptFailed(httpx.TransportError):
         self.lasting = lasting
 
 
-def make_client(context: ssl.SSLContext, proxy: ProxyAddress | None) -> httpx.AsyncClient:
-    """Make a client with a connection pool of its own. Nothing is opened before the first request.
+@dataclass(frozen=True, slots=True, repr=False)
+class Received:
+    """An answer as it came.
 
-    It follows no redirect, keeps no cookie, knows no time-out (that is kept from outside, by our clock) and does not
-    look at what the environment says of proxies. Each request must carry an `Attempt` as its extension `EXTENSION`.
+    Attributes:
+        status: of HTTP.
+        headers: with names in any case.
+        body: None if it is larger than was allowed.
+        is_compressed: the body is not what was asked for.
+
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes | None
+    is_compressed: bool
+
+
+class Pool:
+    """A connection pool of its own; nothing is opened before the first request.
+
+    It follows no redirect, keeps no cookie, unpacks nothing, knows no time-out (that is kept from outside, by our
+    clock), and does not look at what the environment says of proxies.
 
     Args:
         context: for TLS, to the server and to the proxy.
         proxy: the proxy that all requests go through.
 
     """
-    _keep_addresses_out_of_the_log()
-    return _Client(
-        transport=_Transport(context, proxy), follow_redirects=False, timeout=httpx.Timeout(None), trust_env=False
-    )
 
-
-class _NoCookies(httpx.Cookies):
-    def extract_cookies(self, response: httpx.Response) -> None:
-        """Keep none; looking for some takes a tenth of a request's time."""
-
-
-class _Client(httpx.AsyncClient):
-    _none = _NoCookies()
-
-    @property
-    def cookies(self) -> httpx.Cookies:
-        return self._none
-
-    @cookies.setter
-    def cookies(self, _: object) -> None:
-        """Take none."""
-
-
-class _Transport(AiohttpTransport):
     def __init__(self, context: ssl.SSLContext, proxy: ProxyAddress | None) -> None:
+        self._context = context
+        self._proxy = None if proxy is None else proxy.url
         # With the credentials as a header, for aiohttp's own parameter for them is deprecated.
         self._proxy_headers = {} if proxy is None else _proxy_headers(proxy)
-        via = None if proxy is None else httpx.Proxy(proxy.url, headers=self._proxy_headers)
-        super().__init__(verify=context, trust_env=False, proxy=via, client=self._make_session)
+        self._session: aiohttp.ClientSession | None = None
 
-    def _make_session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=_Connector(limit=MAX_CONNECTIONS, keepalive_timeout=IDLE_SECONDS, ssl=self.ssl_context),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-        )
+    async def aclose(self) -> None:
+        """Close all connections; requests under way fail, and those who wait for a connection are cancelled."""
+        if self._session is not None:
+            await self._session.close()
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if self._proxy_headers and request.url.scheme == "http":
-            request.headers.update(self._proxy_headers)  # aiohttp sends them with CONNECT only
-        attempt: Attempt = request.extensions[EXTENSION]
-        _attempt.set(attempt)
-        with _told_in_our_words(attempt):
-            response = await super().handle_async_request(request)
-        attempt.status = response.status_code
-        response.stream = _Body(cast("httpx.AsyncByteStream", response.stream), attempt)
-        return response
+    async def ask(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        attempt: Attempt,
+        bound: Callable[[int], int],
+    ) -> Received:
+        """Send a request, and read the answer.
+
+        Args:
+            method: of HTTP.
+            url: the whole address.
+            headers: all that are sent, but for those that say how long the body is.
+            content: the body, or None.
+            attempt: told how far it comes.
+            bound: gives the size of the largest body that is read, by status.
+
+        Raises:
+            AttemptFailed: there was no answer, or half of one.
+
+        """
+        target = _parsed(url)
+        if self._proxy_headers and target.scheme == "http":
+            headers = {**headers, **self._proxy_headers}  # aiohttp sends them with CONNECT only
+        before = _attempt.set(attempt)
+        try:
+            async with self._opened().request(
+                method,
+                target,
+                headers=headers,
+                data=content,
+                allow_redirects=False,
+                timeout=_NO_TIMEOUT,
+                proxy=self._proxy,
+                proxy_headers=self._proxy_headers or None,
+            ) as response:
+                attempt.status = status = response.status
+                body = await _bounded(response, bound(status))
+                packed = any(each != "identity" for each in response.headers.getall("content-encoding", ()))
+                return Received(status, response.headers, body, packed)
+        except (aiohttp.ClientError, OSError) as error:
+            failed = _failure(error, attempt)
+        finally:
+            _attempt.reset(before)
+        # Without the libraries' own, whose texts hold addresses.
+        raise failed
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=_Connector(limit=MAX_CONNECTIONS, keepalive_timeout=IDLE_SECONDS, ssl=self._context),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+            )
+        return self._session
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -134,44 +175,28 @@ class _Connector(aiohttp.TCPConnector):
         return connection
 
 
-class _Body(httpx.AsyncByteStream):
-    def __init__(self, stream: httpx.AsyncByteStream, attempt: Attempt) -> None:
-        self._stream = stream
-        self._attempt = attempt
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _told_in_our_words(self._attempt):
-            async for chunk in self._stream:
-                yield chunk
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
+@lru_cache(maxsize=256)  # a tenth of a request's time, and the same few addresses again and again
+def _parsed(url: str) -> URL:
+    return URL(str(httpx.URL(url)))
 
 
-@contextlib.contextmanager
-def _told_in_our_words(attempt: Attempt) -> Iterator[None]:
-    """Turn every failure of the libraries into `AttemptFailed`, without their texts: those hold addresses."""
-    failed: AttemptFailed | None = None
-    try:
-        yield
-    except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
-        failed = _failure(error, attempt)
-    except asyncio.CancelledError:
-        # Closing the pool cancels those who wait for a connection: to them that is a failure, not a cancellation.
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        failed = AttemptFailed("the client was closed")
-    if failed is not None:
-        raise failed
+async def _bounded(response: aiohttp.ClientResponse, bound: int) -> bytes | None:
+    """Read a body, or give None as soon as it is known to be larger than `bound`."""
+    if (response.content_length or 0) > bound:
+        return None
+    body = await response.content.readany()
+    while not response.content.at_eof():
+        if len(body) > bound:
+            return None
+        body += await response.content.readany()
+    return None if len(body) > bound else body
 
 
 def _failure(error: Exception, attempt: Attempt) -> AttemptFailed:
-    cause = error.__cause__ if isinstance(error, httpx.TransportError) else error
     if attempt.status is not None:
         return AttemptFailed("the connection ended inside the answer")
     for kind, reason in _REASONS:
-        if isinstance(cause, kind):
+        if isinstance(error, kind):
             return AttemptFailed(reason, lasting=issubclass(kind, _LASTING))
     reason = "the connection ended before the answer" if attempt.may_have_left else "the server could not be reached"
     return AttemptFailed(reason)
@@ -198,14 +223,3 @@ def _proxy_headers(proxy: ProxyAddress) -> dict[str, str]:
         return {}
     pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}".encode()
     return {"proxy-authorization": "Basic " + base64.b64encode(pair).decode("ascii")}
-
-
-def _is_not_ours(record: logging.LogRecord) -> bool:
-    return _attempt.get(None) is None
-
-
-def _keep_addresses_out_of_the_log() -> None:
-    """Drop httpx's log line of each request, which holds the address with its ids, for requests of ours only."""
-    logger = logging.getLogger("httpx")
-    if _is_not_ours not in logger.filters:
-        logger.addFilter(_is_not_ours)

@@ -6,11 +6,8 @@ import logging
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
-import httpx
-
-from messaging_client.clock import Clock, run_within
+from messaging_client.clock import CancelledWithin, Clock, run_within
 from messaging_client.config import MessagingConfig
 from messaging_client.errors import (
     ConnectFailed,
@@ -22,7 +19,7 @@ from messaging_client.errors import (
 )
 from messaging_client.transport import tls
 from messaging_client.transport.address import ProxyAddress, ServerAddress
-from messaging_client.transport.aio import EXTENSION, Attempt, AttemptFailed, make_client
+from messaging_client.transport.aio import Attempt, AttemptFailed, Pool, Received
 from messaging_client.transport.auth import Trial
 from messaging_client.transport.statuses import Answer
 
@@ -87,13 +84,13 @@ class Exchanges:
         self._needs_tls = address.scheme == "https" or (self._proxy is not None and self._proxy.is_tls)
         if isinstance(config.verify, str) or config.cert is not None:
             tls.context_for(config.verify, config.cert)  # a file that cannot be used is told now
-        self._http: httpx.AsyncClient | None = None
+        self._pool: Pool | None = None
 
     async def aclose(self) -> None:
         """Close all connections; requests under way fail."""
         self.closed = True
-        if self._http is not None:
-            await self._http.aclose()
+        if self._pool is not None:
+            await self._pool.aclose()
 
     async def once(self, call: Call, method: str, url: str) -> Answer | MessagingError:
         """Send a request once, for at most `call.timeout` seconds and not beyond `call.ends_at`.
@@ -115,7 +112,7 @@ class Exchanges:
         outcome: Answer | MessagingError
         try:
             outcome = await run_within(self._clock, self._exchange(call, method, url, attempt), seconds)
-        except (TimeoutError, AttemptFailed) as failure:
+        except (TimeoutError, AttemptFailed, CancelledWithin) as failure:
             outcome = _failed(call, attempt, failure, seconds)
         if logger.isEnabledFor(logging.DEBUG):
             took = (self._clock.monotonic() - started) * 1000
@@ -128,37 +125,29 @@ class Exchanges:
             headers["authorization"] = f"Bearer {await call.trial.token()}"
         if self.closed:
             return closed_error(call)
-        request = httpx.Request(
-            method, _parsed(url), headers=headers, content=call.content, extensions={EXTENSION: attempt}
-        )
-        response = await self._client().send(request, stream=True)
-        try:
-            return await self._read(call, response)
-        finally:
-            await response.aclose()
+        if self._pool is None:
+            self._pool = Pool(self._tls(), self._proxy)
+        received = await self._pool.ask(method, url, headers, call.content, attempt, self._bound)
+        return self._understood(call, received)
 
-    async def _read(self, call: Call, response: httpx.Response) -> Answer | MessagingError:
-        """Read the body, unless it is too large; of a refusal with a body too large, the status is enough."""
-        status = response.status_code
-        success = response.is_success
-        bound = self._config.max_response_bytes if success else LONGEST_REFUSAL
-        body = await _bounded(response, bound)
-        if not success:
-            return Answer(status, response.headers, body or b"")
+    def _bound(self, status: int) -> int:
+        return self._config.max_response_bytes if _is_success(status) else LONGEST_REFUSAL
+
+    def _understood(self, call: Call, received: Received) -> Answer | MessagingError:
+        """Give what came, unless it cannot be used; of a refusal with a body too large, the status is enough."""
+        status, body = received.status, received.body
+        if not _is_success(status):
+            return Answer(status, received.headers, body or b"")
         if body is None:
+            bound = self._config.max_response_bytes
             advice = f"is larger than max_response_bytes ({bound}); ask for less at once, or raise that setting"
-        elif response.headers.get("content-encoding", "identity") != "identity":
+        elif received.is_compressed:
             advice = "is compressed, which was not asked for; have the server or its proxy honour Accept-Encoding"
         else:
-            return Answer(status, response.headers, body)
+            return Answer(status, received.headers, body)
         return UnexpectedResponse(
             f"{call.operation}: the answer ({status}) {advice}.", operation=call.operation, status=status
         )
-
-    def _client(self) -> httpx.AsyncClient:
-        if self._http is None:
-            self._http = make_client(self._tls(), self._proxy)
-        return self._http
 
     def _tls(self) -> ssl.SSLContext:
         if self._needs_tls:
@@ -166,7 +155,8 @@ class Exchanges:
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used, and much cheaper
 
 
-_parsed = lru_cache(maxsize=256)(httpx.URL)  # a tenth of a request's time, and the same few addresses again and again
+def _is_success(status: int) -> bool:
+    return 200 <= status < 300
 
 
 def closed_error(call: Call) -> NotConnected:
@@ -180,6 +170,9 @@ def _failed(call: Call, attempt: Attempt, failure: Exception, seconds: float) ->
     if attempt.status is not None and attempt.status >= 400:
         return Answer(attempt.status, {})  # the refusal itself had come, only its text is missing
     call.may_have_left = left = call.may_have_left or attempt.may_have_left
+    if isinstance(failure, CancelledWithin):
+        # Closing the pool cancels those who wait for a connection: to them that is a failure, not a cancellation.
+        failure = AttemptFailed("the client was closed")
     if not isinstance(failure, AttemptFailed):
         missing = "answer" if attempt.may_have_left else "connection"
         text = f"{call.operation}: no {missing} within {seconds:g} s; try again, or give a longer timeout."
@@ -189,18 +182,3 @@ def _failed(call: Call, attempt: Attempt, failure: Exception, seconds: float) ->
         return ConnectionLost(f"{call.operation}: {failure}; try again.", may_have_left=left)
     text = f"{call.operation}: {failure}; check the address, and that the server is up."
     return ConnectFailed(text, may_have_left=left)
-
-
-async def _bounded(response: httpx.Response, bound: int) -> bytes | None:
-    """Read a body, or give None as soon as it is known to be larger than `bound`."""
-    announced = response.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > bound:
-        return None
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in response.aiter_raw():
-        size += len(chunk)
-        if size > bound:
-            return None
-        chunks.append(chunk)
-    return b"".join(chunks)

@@ -265,18 +265,43 @@ async def test_a_read_that_is_cancelled_from_within_is_repeated(clock: ManualClo
     await outbox.aclose()
 
 
-async def test_a_delivery_that_somebody_cancels_has_an_end(script: Script, clock: ManualClock) -> None:
-    script.hold = asyncio.Event()
+async def test_a_delivery_that_is_cancelled_from_within_has_an_end(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
     outbox = an_outbox(script)
+    cancelled: list[object] = []
+
+    async def cancelled_once(outgoing: Outgoing, **_: object) -> None:
+        if not cancelled:
+            cancelled.append(outgoing)
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(outbox._keeper, "mark", cancelled_once)
     first, second = submit(outbox, "un"), submit(outbox, "deux")
-    await clock.advance(0)
-    (queue,) = outbox._queues._queues.values()
-    assert queue.delivery is not None
-    queue.delivery.cancel()
     assert isinstance(await outcome(first), SendUncertain)
-    script.hold.set()
     assert isinstance(await outcome(second), Message)
     await outbox.aclose()
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+async def test_messages_whose_worker_somebody_cancels(script: Script, clock: ManualClock, goes_on: bool) -> None:
+    script.hold = asyncio.Event()
+    outbox = an_outbox(script)
+    sent = [submit(outbox, "un"), submit(outbox, "deux")]
+    await clock.advance(0)
+    (worker,) = outbox._queues.workers
+    worker.cancel()
+    await clock.advance(0)
+    script.hold.set()
+    if goes_on:
+        sent.append(submit(outbox, "trois"))
+        for each in sent:
+            assert isinstance(await outcome(each), Message)
+        assert script.contents() == ["un", "deux", "trois"]
+    await outbox.aclose()
+    if not goes_on:
+        errors = [await outcome(each) for each in sent]
+        assert [isinstance(each, ConnectionLost) and each.may_have_left for each in errors] == [True, False]
 
 
 @pytest.mark.parametrize("where", ["confirmed", "relay", "listener", "store"])

@@ -82,6 +82,7 @@ class RawServer:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # a transport closes its socket a turn after it was told to
 
     @property
     def url(self) -> str:

@@ -27,7 +27,6 @@ from messaging_client.errors import (
     UnexpectedResponse,
     ValidationFailed,
 )
-from messaging_client.transport.aio import make_client as make_httpx_client
 from messaging_client.transport.http import RestClient
 
 SEND = ("send", {"conversation_id": 15})
@@ -138,8 +137,10 @@ async def test_a_handshake_that_does_not_end() -> None:
 
         async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             plain._news.set()
-            await reader.read(-1)
-            writer.close()
+            try:
+                await reader.read(-1)
+            finally:
+                writer.close()
 
         plain._serve = silent  # type: ignore[method-assign]
         client = make_client(f"https://127.0.0.1:{plain.port}", clock=clock)
@@ -452,12 +453,6 @@ async def test_idle_connections_are_kept_and_closed() -> None:
         assert (server.connections, server.open) == (1, 1)
         await client.aclose()
         await server.until(lambda: server.open == 0)
-
-
-async def test_a_client_that_takes_no_cookies() -> None:
-    async with make_httpx_client(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), None) as client:
-        client.cookies = {"sid": "1"}
-        assert dict(client.cookies) == {}
 
 
 # Proxy
