@@ -10,6 +10,7 @@ from benchmarks import pages, table
 from benchmarks.catalogue import ALL
 from benchmarks.machine import described, speed_installed
 from benchmarks.measure import Benchmark, Setting, measure
+from benchmarks.processes import SideFailed
 from benchmarks.records import RESULTS, Records, load, merged, mode_of, record, save
 from tests.interop.node_process import install, why_no_node
 
@@ -45,19 +46,26 @@ def _settings(benchmark: Benchmark, given: argparse.Namespace) -> list[Setting]:
     return settings
 
 
-async def _measured(given: argparse.Namespace) -> Records:
+async def _measured(given: argparse.Namespace) -> tuple[Records, bool]:
+    """Measure what was asked for; gives what was found, and whether all of it went well."""
     about = described()
     rounds = given.rounds or (_QUICK_ROUNDS if given.quick else _FULL_ROUNDS)
     records: Records = {}
+    well = True
     for name in given.names or ALL:
         benchmark = ALL[name]
         if benchmark.needs_node and (reason := why_no_node()):
             print(f"*** {name} IS SKIPPED, WITH ALL ITS ROWS: {reason}", file=sys.stderr)
             continue
         for setting in _settings(benchmark, given):
-            outcome = await measure(benchmark, setting, rounds)
+            try:
+                outcome = await measure(benchmark, setting, rounds)
+            except SideFailed as failure:
+                print(f"*** {name} HAS FAILED, and has no figures: {failure}", file=sys.stderr)
+                well = False
+                continue
             records.setdefault(name, {})[mode_of(setting)] = record(outcome, about)
-    return records
+    return records, well
 
 
 def _show(records: Records, *, quick: bool) -> None:
@@ -81,13 +89,13 @@ def main() -> None:
         for each in ALL.values():
             print(f"{each.name:12} {each.about}")
         return
-    kept = load()
+    kept, well = load(), True
     if not given.render:
         if given.quick:
             print(_NOT_TO_QUOTE)
         if why_no_node() is None:
             install()
-        fresh = asyncio.run(_measured(given))
+        fresh, well = asyncio.run(_measured(given))
         _show(fresh, quick=given.quick)
         kept = merged(kept, fresh, ALL)
     if given.write or given.render:
@@ -95,6 +103,8 @@ def main() -> None:
         for left in pages.write(kept):
             print(f"*** {left}", file=sys.stderr)
         print(f"kept in {RESULTS.name}, and in {pages.PAGE.name}")
+    if not well:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

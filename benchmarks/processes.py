@@ -56,12 +56,15 @@ async def server(**options: Any) -> AsyncIterator[str]:
     """Run the server for the block; gives its address.
 
     Args:
-        options: of Socket.IO, such as `pingInterval`, milliseconds.
+        options: of Socket.IO, such as `pingInterval`, milliseconds. Pings come oftener than usual, and may wait longer:
+            the bare library's write loop ends where nothing was written for 30 seconds, and a ping waits behind what
+            the network holds of a flood.
     """
+    given = {"pingInterval": 5_000, "pingTimeout": 60_000, **options}
     process = await asyncio.create_subprocess_exec(
         "node",
         str(JAVASCRIPT / "server.js"),
-        json.dumps(options),
+        json.dumps(given),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         preexec_fn=_pinned(0),

@@ -60,7 +60,7 @@ async def _peak(setting: Setting) -> AsyncIterator[Plan]:
 @asynccontextmanager
 async def _lag(setting: Setting) -> AsyncIterator[Plan]:
     count, interval = setting.some(100_000, 3_000), 100
-    async with server(pingInterval=interval, pingTimeout=2_000) as url:
+    async with server(pingInterval=interval) as url:
         given = {"url": url, "token": TOKEN, "warm": setting.some(5_000, 500), "count": count}
         work = f"flood of {count:,}"
         yield Plan(

@@ -43,7 +43,7 @@ async def _sends(setting: Setting) -> AsyncIterator[Plan]:
     sides: dict[str, Side] = {}
     rows = []
     async with server() as url:
-        for many in (16, 64):
+        for many in (16,) if setting.quick else (16, 64):
             each = setting.some(1_600, 64) // many
             given = {"url": url, "token": TOKEN, "at_a_time": many, "warm": 2, "each": each}
             sides[f"ours {many}"] = partial(python, "ours", "sends", given, speed=setting.speed)
@@ -92,7 +92,7 @@ async def _durability(setting: Setting) -> AsyncIterator[Plan]:
     # Where the work is, and not in the system's place for temporary files, which may be memory.
     with tempfile.TemporaryDirectory(prefix=".bench-", dir=Path.cwd()) as folder:
         async with server() as url:
-            for keys, many in itertools.product((True, False), (1, 16)):
+            for keys, many in itertools.product((True, False), (16,) if setting.quick else (1, 16)):
                 each = setting.some(320, 16) // (1 if many == 1 else 8)
                 given = {"url": url, "token": TOKEN, "at_a_time": many, "warm": 1, "each": each, "keys": keys}
                 name = f"{many}, keys {'honoured' if keys else 'ignored'}"

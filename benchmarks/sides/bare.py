@@ -14,6 +14,7 @@ import socketio
 
 from benchmarks.sides.common import (
     CONVERSATION,
+    PATIENCE,
     Arrivals,
     at_a_time,
     lag_measured,
@@ -47,7 +48,7 @@ class _Flooded:
         self.arrivals.one()
 
     async def ask(self, event: str, payload: Any) -> Any:
-        return await self.client.call(event, payload, timeout=60)
+        return await self.client.call(event, payload, timeout=PATIENCE)
 
 
 async def flood(url: str, token: str, warm: int, count: int, *, size: int | None = None) -> dict[str, float]:

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 CONVERSATION = 15
+PATIENCE = 120.0  # seconds; for failure only
 Ask = Callable[[str, Any], Awaitable[Any]]
 """Asks the server for something and gives what it acknowledges with."""
 
@@ -37,6 +38,11 @@ class Arrivals:
         self._left -= 1
         if self._left == 0 and self._done is not None and not self._done.done():
             self._done.set_result(None)
+
+    def fail(self, why: str) -> None:
+        """Not all of them will be handled."""
+        if self._done is not None and not self._done.done():
+            self._done.set_exception(RuntimeError(f"{why}; {self._left} were still to come"))
 
 
 async def timed_flood(
@@ -61,7 +67,8 @@ async def timed_flood(
         done = arrivals.expect(many)
         began, cpu = time.perf_counter(), time.process_time()
         asking = asyncio.ensure_future(ask("flood", None))
-        await done
+        async with asyncio.timeout(PATIENCE):
+            await done
         seconds, spent = time.perf_counter() - began, time.process_time() - cpu
         await asking
         first += many

@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.sides.common import (
     CONVERSATION,
+    PATIENCE,
     Arrivals,
     at_a_time,
     contents,
@@ -21,26 +22,45 @@ from benchmarks.sides.common import (
     peak_kib,
     timed_flood,
 )
-from messaging_client import ConversationSession, Message, MessagingClient, MessagingConfig
+from messaging_client import (
+    ConnectionChange,
+    ConnectionState,
+    ConversationSession,
+    Message,
+    MessagingClient,
+    MessagingConfig,
+)
 from messaging_client.wire.answers import parse_json, read_conversations
 
 CONNECTING_AT_A_TIME = 50
 
 
 class _Flooded:
-    """A client that counts the messages of others that its handler is given, and was told each once and in order."""
+    """A client that counts the messages that its handler is given.
 
-    def __init__(self, client: MessagingClient) -> None:
+    Args:
+        client: the client.
+        slow: whether something beside the handler falls behind on purpose; the handler itself must not.
+    """
+
+    def __init__(self, client: MessagingClient, *, slow: bool = False) -> None:
         self.client = client
         self.arrivals = Arrivals()
         client.on_new_message(self._handle)
+        client.on_connection_change(self._changed)
+        if not slow:
+            client.on_slow_consumer(lambda event: self.arrivals.fail(f"the handler fell behind: {event!r}"))
 
     async def _handle(self, _message: Message) -> None:
         self.arrivals.one()
 
+    def _changed(self, change: ConnectionChange) -> None:
+        if change.state is ConnectionState.RECONNECTING:
+            self.arrivals.fail(f"the connection was lost: {change!r}")
+
     async def ask(self, event: str, payload: Any) -> Any:
         """Ask the server, and wait for its answer."""
-        return await self.client.call(event, payload, timeout=60)
+        return await self.client.call(event, payload, timeout=PATIENCE)
 
 
 def _client(url: str, token: str, **given: Any) -> MessagingClient:
@@ -113,7 +133,7 @@ async def beside_slow(url: str, token: str, warm: int, count: int, *, slow: bool
     client = _client(url, token)
     try:
         await client.connect()
-        flooded = _Flooded(client)
+        flooded = _Flooded(client, slow=slow)
         if slow:
 
             @client.on_new_message
