@@ -27,10 +27,13 @@ def write(records: Records) -> list[str]:
     for name, part in parts.items():
         text = _replaced(text, name, part)
     PAGE.write_text(text, encoding="utf-8")
+    drawn = [growth for _, growth in table.all_growths(records)]
+    if not drawn:
+        return [f"{PICTURE.relative_to(ROOT)}: nothing was measured yet that is drawn"]
     if why := plot.why_not():
         return [f"{PICTURE.relative_to(ROOT)}: {why}"]
     PICTURE.parent.mkdir(exist_ok=True)
-    plot.draw([growth for _, growth in table.all_growths(records)], PICTURE)
+    plot.draw(drawn, PICTURE)
     return []
 
 
