@@ -15,7 +15,7 @@ CORE := tests/wire/test_vectors.py tests/transport tests/security/test_encrypted
 LOWEST := .venv-lowest
 VERSIONS := .venv-versions
 
-.PHONY: help demo test test-slow-path test-lowest test-versions fuzz lock soak chaos lint types generate docs bench build clean
+.PHONY: help demo test test-slow-path test-lowest test-versions fuzz lock soak chaos lint types generate docs bench bench-quick build clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 16
@@ -64,7 +64,7 @@ fuzz: $(READY) ## search for inputs that break a reader, for SECONDS=600; what i
 
 lock: $(READY) ## the versions that the project is developed with, with hashes, into requirements-dev.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--no-emit-package messaging-client --extra dev --extra fuzz pyproject.toml --output-file requirements-dev.lock
+		--no-emit-package messaging-client --extra dev --extra fuzz --extra bench pyproject.toml --output-file requirements-dev.lock
 
 soak: $(READY) ## what takes long: waits of 15 seconds and more, hundreds of cycles, all tests without the fast path
 	$(BIN)/python -m pytest -m soak --timeout 1800
@@ -88,8 +88,15 @@ generate: $(READY) ## the blocking client, from the asynchronous one
 docs: $(READY) ## the documentation, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-bench: $(READY) ## benchmarks against what a user would take instead
-	$(BIN)/python -m benchmarks
+$(VENV)/.bench: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'
+	@touch $@
+
+bench: $(VENV)/.bench ## benchmarks against what a user would take instead, into docs/performance.md; ARGS="inbound sends" for some
+	$(BIN)/python -m benchmarks --write $(ARGS)
+
+bench-quick: $(READY) ## small amounts of every benchmark, to see that they work; no figures to quote
+	$(BIN)/python -m benchmarks --quick $(ARGS)
 
 build: $(READY) ## wheel and sdist, into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
