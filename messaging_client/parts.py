@@ -37,6 +37,10 @@ from messaging_client.transport.retry import Backoff
 from messaging_client.wire.messages import message_order_key, order_key
 from messaging_client.wire.routes import RouteTable
 
+# Shared by all clients of a process: neither has anything that changes, and each takes some kilobytes.
+_DEFAULTS = MessagingConfig()
+_CHANCE = chance.SystemRandom()
+
 
 class Parts(Subscriptions, Operations):
     """The parts of a client; `MessagingClient` is what users make of them, and says what the arguments are."""
@@ -52,9 +56,9 @@ class Parts(Subscriptions, Operations):
         store: str | os.PathLike[str] | None,
     ) -> None:
         _check_parts(config, clock, random)
-        self._config = config or MessagingConfig()
+        self._config = _DEFAULTS if config is None else config
         self._clock: Clock = clock or SystemClock()
-        self._random = random or chance.Random()
+        self._random = random or _CHANCE
         self._tokens = TokenSource(token)
         self._wanted = False
         self._background: set[asyncio.Task[Any]] = set()

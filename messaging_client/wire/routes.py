@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from urllib.parse import quote
 
 from messaging_client.errors import ConfigurationError, ValidationFailed
@@ -146,8 +147,8 @@ class RouteTable:
             raise ConfigurationError('routes must be a mapping, such as {"send": "POST /v2/{conversation_id}"}.')
         for operation in overrides:
             _check_operation(operation)
-        written = {**DEFAULT_ROUTES, **overrides}
-        return cls({operation: tuple(_parsed(operation, routes)) for operation, routes in written.items()})
+        own = {operation: tuple(_parsed(operation, routes)) for operation, routes in overrides.items()}
+        return cls({**_default_routes(), **own})
 
     def candidates(self, operation: str, values: Mapping[str, Id | str]) -> tuple[Route, ...]:
         """Give the routes to try for these values, in order.
@@ -165,6 +166,12 @@ class RouteTable:
             f"{operation}: no route of this server is for that; give one with routes in the config, such as {example}.",
             operation=operation,
         )
+
+
+@cache
+def _default_routes() -> Mapping[str, tuple[Route, ...]]:
+    """The protocol's own, the same objects for every client of the process."""
+    return {operation: tuple(_parsed(operation, routes)) for operation, routes in DEFAULT_ROUTES.items()}
 
 
 def _check_operation(operation: object) -> None:
