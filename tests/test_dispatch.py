@@ -12,6 +12,7 @@ import pytest
 from dispatching import Shelf, dispatcher, message, tell, typing, until
 
 from messaging_client import CustomEvent, GapDetected, HandlerError, Message, SlowConsumer, TypingEvent
+from messaging_client.consumers import BATCH
 from messaging_client.dispatch import Dispatcher
 from messaging_client.streams import PATIENCE
 from messaging_client.testing import ManualClock
@@ -51,6 +52,22 @@ class Gate:
 
 
 # --- order and isolation ----------------------------------------------------------------------------------------------
+
+
+async def test_a_handler_that_never_waits_lets_others_have_a_turn() -> None:
+    place, got, turns = dispatcher(1000), list[Any](), list[int]()
+
+    async def quick(each: Message) -> None:
+        got.append(each)
+
+    place.subscribe(Message, quick)
+    for number in range(1, 1001):
+        place.publish(message(number))
+    while len(got) < 1000:
+        turns.append(len(got))
+        await asyncio.sleep(0)
+    assert [each.id for each in got] == list(range(1, 1001))
+    assert len(turns) > 1000 // BATCH
 
 
 async def test_a_handler_that_awaits_randomly_keeps_the_order() -> None:
