@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from urllib.parse import quote
 
 from messaging_client.errors import ConfigurationError, ValidationFailed
@@ -90,7 +91,7 @@ class Route:
     only: tuple[tuple[str, str], ...] = ()
     operation: str = field(default="route", compare=False)
 
-    @property
+    @cached_property
     def names(self) -> frozenset[str]:
         """The placeholders of the template."""
         return frozenset(_PLACEHOLDER.findall(self.template))
