@@ -37,6 +37,9 @@ from messaging_client.wire.routes import Route, RouteTable
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
+# What is not compressed cannot unfold into more than `max_response_bytes`.
+_ALWAYS = {"accept": "application/json", "accept-encoding": "identity"}
+
 
 @dataclass
 class RestStats:
@@ -88,6 +91,10 @@ class RestClient:
         self._routes = Routes(routes)
         self._backoff = Backoff(config.randomization_factor)
         self._base = address.base_url + config.api_path.rstrip("/")
+        self._headers = {
+            "user-agent": f"messaging-client/{__version__}",
+            **{name.lower(): value for name, value in config.headers.items()},
+        }
         self._exchanges = Exchanges(address, config, clock)
         self._ended: asyncio.Future[None] | None = None
         self.server_time: datetime | None = None  # the server's clock, in whole seconds, as its latest answer told it
@@ -166,14 +173,7 @@ class RestClient:
         seconds = config.request_timeout if timeout is None else _checked_seconds(operation, timeout)
         deadline = max(config.request_deadline, 0.0 if timeout is None else seconds)
         content = None if body is None else _encoded(operation, body)
-        sent = {
-            "user-agent": f"messaging-client/{__version__}",
-            **{name.lower(): value for name, value in config.headers.items()},
-            **{name.lower(): value for name, value in (headers or {}).items()},
-            "accept": "application/json",
-            # What is not compressed cannot unfold into more than `max_response_bytes`.
-            "accept-encoding": "identity",
-        }
+        sent = {**self._headers, **{name.lower(): value for name, value in (headers or {}).items()}, **_ALWAYS}
         if content is not None:
             sent["content-type"] = "application/json"
         return Call(
@@ -253,10 +253,13 @@ def _checked_seconds(operation: str, timeout: float) -> float:
     return float(timeout)
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 def _encoded(operation: str, body: object) -> bytes:
     # The library's exception may repeat the text that it could not write: ours is raised after it is gone.
     with contextlib.suppress(TypeError, ValueError, RecursionError):
-        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return _ENCODER.encode(body).encode()
     raise ValidationFailed(
         f"{operation}: the body holds something that JSON cannot; give texts, numbers, lists and mappings.",
         operation=operation,

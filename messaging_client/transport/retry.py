@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 REPEATED_STATUSES = frozenset({429, 502, 503, 504})
 """Answers after which a read is worth repeating: too many requests, or a server that is not there for a moment.
@@ -69,6 +70,7 @@ def date_told(headers: Mapping[str, str]) -> datetime | None:
     return _date(headers.get("date", ""))
 
 
+@lru_cache(maxsize=16)  # answers of one second say the same
 def _date(written: str) -> datetime | None:
     try:
         read = parsedate_to_datetime(written)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from urllib.parse import quote
 
 from messaging_client.errors import ConfigurationError, ValidationFailed
@@ -90,7 +90,7 @@ class Route:
     only: tuple[tuple[str, str], ...] = ()
     operation: str = field(default="route", compare=False)
 
-    @property
+    @cached_property
     def names(self) -> frozenset[str]:
         """The placeholders of the template."""
         return frozenset(_PLACEHOLDER.findall(self.template))
