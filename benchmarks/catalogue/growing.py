@@ -64,7 +64,7 @@ async def _clients(setting: Setting) -> AsyncIterator[Plan]:
 async def _sessions(setting: Setting) -> AsyncIterator[Plan]:
     opened = [1, 20] if setting.quick else [1, 10, 100, 1_000]
     filled = [0, 500] if setting.quick else [0, 1_000, 10_000, 50_000]
-    count = setting.some(20_000, 500)
+    count = setting.some(10_000, 500)
     sides: dict[str, Side] = {}
     async with server() as url:
         places = [(many, 0) for many in opened] + [(1, held) for held in filled[1:]]
@@ -108,7 +108,7 @@ async def _sizes(setting: Setting) -> AsyncIterator[Plan]:
     sides: dict[str, Side] = {}
     async with server() as url:
         for size in sizes:
-            count = min(setting.some(20_000, 500), max(setting.some(2_000, 100), 64 * 1024 * 1024 // size))
+            count = min(setting.some(10_000, 500), max(setting.some(1_000, 100), 64 * 1024 * 1024 // size))
             given = {"url": url, "token": TOKEN, "warm": count // 10, "count": count, "size": size}
             sides[f"ours {size}"] = partial(python, "ours", "flood", given, speed=setting.speed)
             sides[f"bare {size}"] = partial(python, "bare", "flood", given, speed=setting.speed)

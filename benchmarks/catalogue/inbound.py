@@ -36,7 +36,7 @@ async def _inbound(setting: Setting) -> AsyncIterator[Plan]:
 
 @asynccontextmanager
 async def _steady(setting: Setting) -> AsyncIterator[Plan]:
-    rate, count = 2_000, setting.some(8_000, 1_000)
+    rate, count = 2_000, setting.some(4_000, 1_000)
     async with server() as url:
         given = {"url": url, "token": TOKEN, "warm": setting.some(2_000, 200), "count": count, "rate": rate}
         yield Plan(
@@ -59,7 +59,7 @@ async def _peak(setting: Setting) -> AsyncIterator[Plan]:
 
 @asynccontextmanager
 async def _lag(setting: Setting) -> AsyncIterator[Plan]:
-    count, interval = setting.some(100_000, 3_000), 100
+    count, interval = setting.some(50_000, 3_000), 100
     async with server(pingInterval=interval) as url:
         given = {"url": url, "token": TOKEN, "warm": setting.some(5_000, 500), "count": count}
         work = f"flood of {count:,}"

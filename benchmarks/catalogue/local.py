@@ -65,7 +65,7 @@ async def _lists(setting: Setting) -> AsyncIterator[Plan]:
     work = f"{count:,} conversations, bytes → `Conversation`"
     with tempfile.TemporaryDirectory() as folder:
         path = _written(count, folder)
-        given = {"path": str(path), "times": setting.some(5, 1)}
+        given = {"path": str(path), "times": setting.some(2, 1)}
         sides: dict[str, Side] = {
             "ours": partial(python, "ours", "lists", given, speed=setting.speed),
             "pydantic": partial(python, "validated", "lists", given, speed=setting.speed),
