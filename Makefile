@@ -51,7 +51,7 @@ $(LOWEST)/.ready $(VERSIONS)/.ready: $(READY) pyproject.toml
 	@touch $@
 
 test-lowest: $(LOWEST)/.ready ## the core of the tests, on the lowest versions of every library that pyproject.toml allows
-	@grep -E '^(aiohttp|cachetools|httpx|httpx-aiohttp|pydantic|pyjwt|python-socketio|uvicorn)==' $(LOWEST)/lowest.txt
+	@grep -E '^(aiohttp|cachetools|httpx|pydantic|pyjwt|python-socketio|uvicorn)==' $(LOWEST)/lowest.txt
 	$(LOWEST)/bin/python -m pytest -p no:cacheprovider --quiet $(CORE)
 
 test-versions: $(VERSIONS)/.ready ## the same on every version of python-socketio, httpx and pydantic, from the lowest to the newest

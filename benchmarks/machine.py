@@ -15,7 +15,7 @@ from benchmarks.processes import ROOT, cores
 from tests.interop.node_process import HERE as INTEROP
 from tests.interop.node_process import why_no_node
 
-_PYTHON = ("python-socketio", "python-engineio", "aiohttp", "httpx", "httpx-aiohttp", "pydantic")
+_PYTHON = ("python-socketio", "python-engineio", "aiohttp", "httpx", "pydantic")
 _SPEED = ("orjson", "uvloop")
 _NODE = ("socket.io", "socket.io-client", "express", "axios")
 

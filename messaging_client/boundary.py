@@ -27,7 +27,7 @@ _PACKAGE = "messaging_client"
 _LIBRARIES = frozenset(
     (
         *("aiohttp", "aiosignal", "anyio", "cachetools", "engineio", "frozenlist", "h11", "httpcore", "httpx"),
-        *("httpx_aiohttp", "jwt", "multidict", "propcache", "pydantic", "pydantic_core", "socketio", "sniffio", "yarl"),
+        *("jwt", "multidict", "propcache", "pydantic", "pydantic_core", "socketio", "sniffio", "yarl"),
     )
 )
 _CUT = _LIBRARIES | sys.stdlib_module_names | {_PACKAGE}

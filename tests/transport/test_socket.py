@@ -56,7 +56,7 @@ async def test_those_who_connect_at_once_share_one_attempt() -> None:
 
 
 async def test_those_who_share_an_attempt_share_its_failure() -> None:
-    async with Line(nowhere()) as line:
+    async with Line(nowhere(), connect_timeout=15.0) as line:
         outcomes = await asyncio.gather(*(line.connection.connect() for _ in range(3)), return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [ConnectFailed] * 3
         assert line.causes == ["connect", "attempt_failed"]
@@ -425,7 +425,7 @@ async def test_authenticate_says_who_the_user_is() -> None:
 
 
 async def test_a_server_that_never_answers_authenticate_is_a_timeout() -> None:
-    async with Peer(serve) as peer, Line(peer.url, authenticate_event=True, connect_timeout=0.2) as line:
+    async with Peer(serve) as peer, Line(peer.url, authenticate_event=True, connect_timeout=1.0) as line:
         with pytest.raises(ConnectTimeout):
             await line.connection.connect()
         await peer.until(lambda: peer.open == 0)
