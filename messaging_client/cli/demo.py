@@ -22,6 +22,7 @@ from messaging_client import (
     PresenceEvent,
     TypingEvent,
 )
+from messaging_client.cli.output import printable
 from messaging_client.testing import MessagingServer
 
 PATIENT = ("patient", 5)
@@ -31,11 +32,6 @@ LIMIT = 30.0
 
 # A short first delay, so that nobody waits for the recovery; the default is 2 s.
 _CONFIG = MessagingConfig(reconnection_delay=1.0, settle_delay=0.5)
-
-
-def printable(text: str) -> str:
-    """Give a text of somebody else's without what a terminal would obey: control characters, changes of direction."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 class Screen:
