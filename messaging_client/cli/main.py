@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 
-_IN_CODE = ("set allow_insecure=True in MessagingConfig", "give --allow-insecure")
+_IN_CODE = {
+    "set allow_insecure=True in MessagingConfig": "give --allow-insecure",
+    "and was given up: retry or discard it": "and was given up: it is not on the server",
+}
 """What errors advise to those who write Python, and what it is here."""
 
 
@@ -15,13 +18,13 @@ def run() -> None:
     if missing:
         sys.exit(f'The command line needs {", ".join(missing)}: pip install "messaging-client[cli]"')
     from messaging_client.cli.exit_codes import ExitCode
-    from messaging_client.cli.output import let_go, prepare
+    from messaging_client.cli.output import OutputGone, let_go, prepare
 
     prepare()
     try:
         code = _run()
         sys.stdout.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, OutputGone):
         let_go()
         code = ExitCode.BROKEN_PIPE
     except KeyboardInterrupt:
@@ -34,17 +37,22 @@ def _run() -> int:
 
     from messaging_client.cli.commands import app
     from messaging_client.cli.exit_codes import ExitCode, code_of
-    from messaging_client.cli.output import complain, without_tokens
+    from messaging_client.cli.output import OutputGone, complain, without_tokens
     from messaging_client.errors import MessagingError
 
     try:
         return int(app(standalone_mode=False) or ExitCode.OK)
     except MessagingError as error:
-        complain(str(error).replace(*_IN_CODE))
+        text = str(error)
+        for written, here in _IN_CODE.items():
+            text = text.replace(written, here)
+        complain(text)
         return code_of(error)
+    except SystemExit:
+        raise OutputGone from None  # typer's own, at a broken pipe and nowhere else
     except typer.Abort:
         return ExitCode.INTERRUPTED
-    except (BrokenPipeError, typer.Exit):
+    except (BrokenPipeError, OutputGone, typer.Exit):
         raise
     except Exception as error:  # noqa: BLE001 - a traceback could show a token or a message
         usage = getattr(error, "ctx", None)

@@ -47,10 +47,21 @@ def tabbed(fields: Iterable[object]) -> str:
     return "\t".join(printable(each) for each in fields)
 
 
+class OutputGone(Exception):
+    """Whoever read standard output has gone."""
+
+
 def say(line: str = "") -> None:
-    """Write a line to standard output, at once."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    """Write a line to standard output, at once.
+
+    Raises:
+        OutputGone: nobody reads it.
+    """
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise OutputGone from None  # typer and rich each end the program with 1 at the other
 
 
 def complain(text: str) -> None:
@@ -74,11 +85,17 @@ def console() -> Console:
     """Give what writes tables and colours to a terminal; rich itself heeds NO_COLOR and TERM."""
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, emoji=False)
+    class OurConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise OutputGone
+
+    return OurConsole(highlight=False, markup=False, emoji=False)
 
 
 def prepare() -> None:
     """Have standard output and error take every character: UTF-8 in a pipe, what a terminal cannot show as `?`."""
+    if not sys.stdin.isatty() and (reconfigure := getattr(sys.stdin, "reconfigure", None)) is not None:
+        reconfigure(encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -38,6 +38,9 @@ async def send(
                 return ExitCode.UNREACHABLE
             message = kept
         drain = _RELAY_TIMEOUT
+    except asyncio.CancelledError:
+        note("Interrupted: it may be on the server." if store is None else f"Interrupted: it is kept in {store}.")
+        raise
     finally:
         await client.aclose(drain=drain)
     say(json_line(_as_object(message)) if as_json else str(message.id))
