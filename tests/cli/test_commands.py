@@ -115,7 +115,7 @@ async def test_send_tells_others_where_the_server_leaves_it_to_the_sender() -> N
             await scene.server.wait_until(lambda: len(scene.server.rooms()["conversation:1"]) == 2, 30)
             assert (await run("send", "1", "Bonjour", env=environment(scene))).code == ExitCode.OK
             assert json.loads(await tail.line())["content"] == "Bonjour"
-        relayed = [each for each in scene.server.events if each.name == "new_message"]
+        relayed = [each for each in scene.server.events if each.event == "new_message"]
         assert len(relayed) == 1, "it was told by its sender, not read back"
 
 
