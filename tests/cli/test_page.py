@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
 from scenes import PATIENT, Scene
 
 from tests.cli.processes import TIMEOUT, environment
@@ -33,6 +34,7 @@ def is_as_shown(shown: str, printed: str) -> bool:
     return re.fullmatch(".+".join(map(re.escape, shown.split("…"))), printed) is not None
 
 
+@pytest.mark.timeout(300)  # a dozen interpreters
 async def test_every_block_does_what_it_shows(tmp_path: Path) -> None:
     assert len(steps()) >= 9
     path = f"{Path(sys.executable).parent}:{environment()['PATH']}"
