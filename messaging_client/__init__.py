@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from messaging_client.client import MessagingClient
     from messaging_client.clock import Clock, SystemClock
     from messaging_client.config import MessagingConfig
+    from messaging_client.diagnosis import CHECKS, CheckOutcome, CheckResult, Diagnosis, diagnose
     from messaging_client.dispatch import EventStream, Subscription
     from messaging_client.errors import (
         AuthenticationError,
@@ -78,8 +79,11 @@ if TYPE_CHECKING:
     from messaging_client.timeline import Timeline
 
 __all__ = [
+    "CHECKS",
     "AuthenticationError",
     "CacheInfo",
+    "CheckOutcome",
+    "CheckResult",
     "Clock",
     "CloseReport",
     "ConfigurationError",
@@ -97,6 +101,7 @@ __all__ = [
     "ConversationStatus",
     "ConversationUpdated",
     "CustomEvent",
+    "Diagnosis",
     "EventStream",
     "ExpectTimeout",
     "Expectation",
@@ -144,6 +149,7 @@ __all__ = [
     "UserType",
     "ValidationFailed",
     "__version__",
+    "diagnose",
 ]
 
 _HOMES = {
@@ -151,6 +157,7 @@ _HOMES = {
     "client": "MessagingClient",
     "clock": "Clock SystemClock",
     "config": "MessagingConfig",
+    "diagnosis": "CHECKS CheckOutcome CheckResult Diagnosis diagnose",
     "dispatch": "EventStream Subscription",
     "errors": (
         "AuthenticationError ConfigurationError Conflict ConnectFailed ConnectionLost ConnectTimeout "
@@ -176,7 +183,9 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.s
 
 
 def __getattr__(name: str) -> object:
-    """Load a public name when it is first asked for."""
+    """Load a public name, or the module of some, when it is first asked for."""
+    if name in _HOMES:
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)

@@ -359,6 +359,8 @@ class Subscriptions:
         return Expectation(self._dispatcher, type, predicate, seconds, self._clock)
 
 
+guard(Expectation)  # where exceptions leave the package: see `messaging_client.boundary`
+
 __all__ = ["ALL_EVENTS", "Event", "EventHook", "Expectation", "MessageHook", "Subscriptions"]
 
 

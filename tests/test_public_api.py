@@ -233,6 +233,7 @@ def test_all_is_exact() -> None:
     assert {name: star[name] for name in names} == loaded
     with pytest.raises(AttributeError, match="no attribute 'Mesage'"):
         messaging_client.Mesage  # noqa: B018
+    assert messaging_client.errors.MessagingError is messaging_client.MessagingError
 
 
 def test_type_checkers_see_what_is_loaded() -> None:
