@@ -31,13 +31,16 @@ $(READY): pyproject.toml
 demo: $(READY) ## a patient and a doctor exchange messages, live, on the embedded server
 	@$(BIN)/messaging-client demo
 
-test: $(READY) ## the tests, with coverage
+test: $(READY) ## the tests, in two processes, with coverage
 	@$(BIN)/python -m tests.interop.node_process
 	$(BIN)/coverage erase
-	@# Started before pytest, whose plugins import the package.
-	$(BIN)/coverage run -m pytest --durations=10
+	$(MAKE) --no-print-directory --jobs 2 --keep-going --output-sync=target test-part-1 test-part-2
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+test-part-%: $(READY)
+	@# Coverage is started before pytest, whose plugins import the package.
+	$(BIN)/coverage run -m pytest --quiet --durations=10 --part $*/2 --override-ini cache_dir=.pytest_cache/part-$*
 
 test-slow-path: $(READY) ## the core of the tests, with every frame on python-socketio's own way
 	MESSAGING_CLIENT_FAST_PATH=0 $(BIN)/python -m pytest --quiet $(CORE) tests/interop/test_node_server.py

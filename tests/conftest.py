@@ -14,6 +14,19 @@ from tests.interop.node_process import end_shared_process, why_no_node
 _watch = SecretWatch()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--part", default="1/1", help="2/3 runs the second of three parts, each of whole files")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    part, parts = map(int, config.getoption("part").split("/"))
+    files = {path: number for number, path in enumerate(sorted({item.path for item in items}))}
+    others = [item for item in items if files[item.path] % parts != part % parts]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if files[item.path] % parts == part % parts]
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # Whatever is not logged at all cannot be seen to be harmless.
     logging.getLogger().setLevel(1)
