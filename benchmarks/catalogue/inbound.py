@@ -51,9 +51,19 @@ async def _peak(setting: Setting) -> AsyncIterator[Plan]:
     async with server() as url:
         given = {"url": url, "token": TOKEN, "count": count, "delay": 0.01}
         work = f"peak memory, {count:,} events, handler of 10 ms"
+        in_order, at_once = {**given, "ordered": True}, {**given, "ordered": False}
         yield Plan(
-            sides={side: partial(python, side, "peak", given, speed=setting.speed) for side in ("ours", "bare")},
-            rows=[Row(work, "ours", "peak_mib", "MiB", BARE, "bare", at_most(0.1))],
+            sides={
+                "ours": partial(python, "ours", "peak", given, speed=setting.speed),
+                "bare, in order": partial(python, "bare", "peak", in_order, speed=setting.speed),
+                "bare, at once": partial(python, "bare", "peak", at_once, speed=setting.speed),
+            },
+            rows=[
+                Row(
+                    work, "ours", "peak_mib", "MiB", f"{BARE}, one at a time by a lock", "bare, in order", at_most(0.1)
+                ),
+                Row(work, "ours", "peak_mib", "MiB", f"{BARE}, any number at a time", "bare, at once"),
+            ],
         )
 
 
