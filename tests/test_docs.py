@@ -54,7 +54,10 @@ async def test_every_snippet_runs(snippet: str, files: dict[str, str], tmp_path:
         (tmp_path / each).write_text(text)
     if name is not None and name[1].startswith("test_"):
         # As in a folder of somebody who has pytest, the package, and no settings.
-        await _run("-m", "pytest", "-q", "-p", "no:asyncio", "-p", "no:cacheprovider", name[1], folder=tmp_path)
+        # Of the two runners the one that the marks name; a file of settings keeps those of folders above out.
+        runner = "no:anyio" if "mark.asyncio" in snippet else "no:asyncio"
+        (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+        await _run("-m", "pytest", "-q", "-p", runner, "-p", "no:cacheprovider", name[1], folder=tmp_path)
     elif "run_forever" in snippet:
         await _run_a_bot(snippet)
     else:
