@@ -7,3 +7,5 @@ try:
     from messaging_client._built import version as __version__  # type: ignore[import-not-found, unused-ignore]
 except ImportError:  # a checkout that was never installed
     __version__ = "0.0"
+
+__all__ = ["__version__"]
