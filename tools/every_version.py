@@ -3,8 +3,8 @@
     python tools/every_version.py ENVIRONMENT TESTS...
 
 ENVIRONMENT is a virtual environment in which everything that the tests need is installed (`make test-versions` makes
-one). The first run has the lowest version of each library, the next one the second lowest, and so on; a library that has
-fewer versions than another stays at its newest. The exit status is 1 if a run failed.
+one). The first run has the lowest version of each library, the next one the second lowest, and so on; a library that
+has fewer versions than another stays at its newest. The exit status is 1 if a run failed.
 """
 
 from __future__ import annotations
