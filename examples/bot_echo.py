@@ -17,24 +17,28 @@ from contextlib import suppress
 from messaging_client import HandlerError, Message, MessagingClient, MessagingError, UserType
 
 
+def answer_patients(client: MessagingClient) -> None:
+    """Subscribe the bot's handlers; apart from `main`, so that a test can do it too (`test_bot_echo.py`)."""
+
+    @client.on_new_message
+    async def answer(message: Message) -> None:
+        # Own messages do not come here, so the bot does not answer itself; colleagues get no answer either.
+        if message.sender.type is not UserType.PATIENT or message.conversation_id is None:
+            return
+        # A session would show the conversation too; to answer, sending is enough.
+        await client.send_message_to_conversation(message.conversation_id, f"Bien reçu : {message.content}")
+        await client.mark_message_as_read(message.id)
+        print(f"answered message {message.id} in conversation {message.conversation_id}", flush=True)
+
+    @client.on_error
+    def report(error: HandlerError) -> None:
+        print(f"{error.handler} failed: {type(error.error).__name__}: {error.error}", file=sys.stderr)
+
+
 async def main(store: str | None) -> None:
     # Closing waits for handlers that are at work, so an answer under way is sent.
     async with MessagingClient.from_env(store=store) as client:
-
-        @client.on_new_message
-        async def answer(message: Message) -> None:
-            # Own messages do not come here, so the bot does not answer itself; colleagues get no answer either.
-            if message.sender.type is not UserType.PATIENT or message.conversation_id is None:
-                return
-            # A session would show the conversation too; to answer, sending is enough.
-            await client.send_message_to_conversation(message.conversation_id, f"Bien reçu : {message.content}")
-            await client.mark_message_as_read(message.id)
-            print(f"answered message {message.id} in conversation {message.conversation_id}", flush=True)
-
-        @client.on_error
-        def report(error: HandlerError) -> None:
-            print(f"{error.handler} failed: {type(error.error).__name__}: {error.error}", file=sys.stderr)
-
+        answer_patients(client)
         await client.join_all()
         print(f"ready, as {client.current_user.type} {client.current_user.id}", flush=True)
         await client.run_forever()

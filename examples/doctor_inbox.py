@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import suppress
+from typing import Any
 
 from messaging_client import Conversation, Inbox, MessagingClient, MessagingError
 
@@ -27,7 +28,7 @@ def line(conversation: Conversation) -> str:
     return f"{unread:>5} {who}, {conversation.title}{said}"
 
 
-async def main(kind: str, search: str) -> None:
+async def main(kind: Any, search: str) -> None:
     async with MessagingClient.from_env() as client, client.inbox() as inbox:
 
         def show(changed: Inbox) -> None:

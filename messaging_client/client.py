@@ -62,6 +62,13 @@ class MessagingClient(Parts):
     def from_env(cls, *, config: MessagingConfig | None = None, store: str | os.PathLike[str] | None = None) -> Self:
         """Make a client of `MESSAGING_URL` (if set) and `MESSAGING_TOKEN`.
 
+        Args:
+            config: settings.
+            store: path of an SQLite file, as for the class.
+
+        Returns:
+            The client, not yet connected.
+
         Raises:
             ConfigurationError: `MESSAGING_TOKEN` is not set.
         """
@@ -174,7 +181,11 @@ class MessagingClient(Parts):
         await self.aclose()
 
     async def run_forever(self) -> None:
-        """Return when the client is closed. One that was never connected connects in the background first."""
+        """Return when the client is closed. One that was never connected connects in the background first.
+
+        Raises:
+            ConfigurationError, StoreError: the file of `store=` cannot be used.
+        """
         if not self._wanted and not self._closing.is_begun:
             await self.connect(wait=False)
         await self._closing.done.wait()
@@ -192,7 +203,11 @@ class MessagingClient(Parts):
         return self._connection.socket_id
 
     def status(self) -> Status:
-        """How the client is connected, at this moment."""
+        """How the client is connected, at this moment.
+
+        Returns:
+            State, socket id, attempt, last error, since when, polling or not, and when the token expires.
+        """
         connection = self._connection
         return Status(
             state=connection.state,
@@ -205,7 +220,11 @@ class MessagingClient(Parts):
         )
 
     def stats(self) -> Stats:
-        """Counters since the client was made."""
+        """Counters since the client was made.
+
+        Returns:
+            The counters, as they are now.
+        """
         rest = self._http.stats
         return Stats(
             messages=self._feed.told,
@@ -224,6 +243,9 @@ class MessagingClient(Parts):
     async def wait_connected(self, timeout: float | None = None) -> None:
         """Return once connected.
 
+        Args:
+            timeout: seconds, or None for ever.
+
         Raises:
             ConnectTimeout: not within `timeout` seconds.
             AuthenticationError: the token was refused for good.
@@ -240,16 +262,27 @@ class MessagingClient(Parts):
         Messages from before are history and are not told to handlers. Without a connection, the room is entered as
         soon as there is one.
 
+        Args:
+            conversation_id: the conversation.
+
         Raises:
             PermissionDenied, NotFound: the user does not take part in it.
             NotConnected: the client was closed.
+            ValidationFailed: no id.
         """
         target = check.checked_id("join_conversation", "conversation_id", conversation_id)
         self._check_open()
         await self._rooms.hold(target, USER)
 
     async def leave_conversation(self, conversation_id: Id) -> None:
-        """Leave a conversation's room, unless a session holds it; joining again begins anew."""
+        """Leave a conversation's room, unless a session holds it; joining again begins anew.
+
+        Args:
+            conversation_id: the conversation.
+
+        Raises:
+            ValidationFailed: no id.
+        """
         await self._rooms.release(
             check.checked_id("leave_conversation", "conversation_id", conversation_id), USER, for_good=True
         )
@@ -277,16 +310,37 @@ class MessagingClient(Parts):
             context_type: `ordonnance`, `consultation`, `examen` or another word.
             context_id: its id.
             patient_id, medecin_id: the other person, needed where the conversation has to be created.
+
+        Returns:
+            The session, not yet entered.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
         """
         conversation = await self.find_or_create_conversation(context_type, context_id, patient_id, medecin_id)
         return self._sessions.open(conversation.id, conversation)
 
     def conversation(self, conversation_id: Id) -> ConversationSession:
-        """Give a session on a conversation; enter it with `async with`."""
+        """Give a session on a conversation; enter it with `async with`.
+
+        Args:
+            conversation_id: the conversation.
+
+        Returns:
+            The session, not yet entered.
+
+        Raises:
+            ValidationFailed: no id.
+        """
         return self._sessions.open(check.checked_id("conversation", "conversation_id", conversation_id))
 
     def inbox(self) -> Inbox:
-        """Give the list of the user's conversations; enter it with `async with`."""
+        """Give the list of the user's conversations; enter it with `async with`.
+
+        Returns:
+            The inbox, not yet entered.
+        """
         return Inbox(self)
 
     # --- cache -------------------------------------------------------------------------------------------------------
@@ -296,12 +350,23 @@ class MessagingClient(Parts):
         self._cache.clear()
 
     def invalidate_conversation(self, conversation_id: Id) -> None:
-        """Forget what was read of one conversation."""
+        """Forget what was read of one conversation.
+
+        Args:
+            conversation_id: the conversation.
+
+        Raises:
+            ValidationFailed: no id.
+        """
         target = check.checked_id("invalidate_conversation", "conversation_id", conversation_id)
         self._cache.invalidate(messages_of(target), people_of(target))
 
     def cache_info(self) -> CacheInfo:
-        """Hits, misses and size of the cache."""
+        """Count hits, misses and entries of the cache.
+
+        Returns:
+            The counts, as they are now.
+        """
         return self._cache.info()
 
 

@@ -142,6 +142,12 @@ class Inbox:
             kind: `all`, `unread`, or a type of context.
             search: looked for in participants' names, title and last message; accents and case do not count, and
                 every word must be found.
+
+        Returns:
+            The conversations.
+
+        Raises:
+            ValidationFailed: another kind, or a search that is no text.
         """
         if kind not in _KINDS:
             raise check.refuse("filter", f"kind must be one of {', '.join(_KINDS)}.")
@@ -155,7 +161,17 @@ class Inbox:
         )
 
     def on_change(self, handler: Callable[[Inbox], Any]) -> Subscription[Any]:
-        """Call `handler` with this inbox after changes; several changes at a time make one call."""
+        """Call `handler` with this inbox after changes; several changes at a time make one call.
+
+        Args:
+            handler: a sync or async callable with one argument, this inbox.
+
+        Returns:
+            The subscription.
+
+        Raises:
+            ValidationFailed: no callable.
+        """
         return self._changes.subscribe(handler)
 
     # --- doing -------------------------------------------------------------------------------------------------------
@@ -219,14 +235,36 @@ class Inbox:
         await self.refresh()
 
     async def create(self, titre: str, patient_id: Id) -> Conversation:
-        """Create a conversation with a patient."""
+        """Create a conversation with a patient.
+
+        Args:
+            titre: its title.
+            patient_id: the patient.
+
+        Returns:
+            The conversation as the server made it.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         patient = Participant(id=check.checked_id("create", "patient_id", patient_id), type=UserType.PATIENT)
         conversation = await self._client.create_conversation(titre, [patient])
         self._put(conversation)
         return conversation
 
     def open(self, conversation: Conversation | Id) -> ConversationSession:
-        """Give a session on a conversation; enter it with `async with`."""
+        """Give a session on a conversation; enter it with `async with`.
+
+        Args:
+            conversation: the conversation, or its id.
+
+        Returns:
+            The session, not yet entered.
+
+        Raises:
+            ValidationFailed: no id.
+        """
         return self._client.conversation(conversation.id if isinstance(conversation, Conversation) else conversation)
 
     # --- what comes in -----------------------------------------------------------------------------------------------

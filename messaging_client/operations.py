@@ -54,6 +54,13 @@ class Operations(SendOperations):
             statut: `active`, or another status of the server's.
             timeout: seconds for one try.
             refresh: read past the cache.
+
+        Returns:
+            The page, a sequence of conversations.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
         """
         return await self._rest.conversations(
             UserType.MEDECIN, medecin_id, page, limit, statut, timeout=timeout, refresh=refresh
@@ -69,7 +76,23 @@ class Operations(SendOperations):
         timeout: float | None = None,
         refresh: bool = False,
     ) -> Page[Conversation]:
-        """Read a page of a patient's conversations; arguments as in `get_medecin_conversations`."""
+        """Read a page of a patient's conversations.
+
+        Args:
+            patient_id: the patient; the present user if not given.
+            page: from 1.
+            limit: conversations on a page.
+            statut: `active`, or another status of the server's.
+            timeout: seconds for one try of the request; `request_timeout` if None.
+            refresh: read past the cache.
+
+        Returns:
+            The page, a sequence of conversations.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         return await self._rest.conversations(
             UserType.PATIENT, patient_id, page, limit, statut, timeout=timeout, refresh=refresh
         )
@@ -77,11 +100,34 @@ class Operations(SendOperations):
     async def get_unread_conversations(
         self, *, timeout: float | None = None, refresh: bool = False
     ) -> Page[Conversation]:
-        """Read the conversations with messages that the user has not read."""
+        """Read the conversations with messages that the user has not read.
+
+        Args:
+            timeout: seconds for one try of the request; `request_timeout` if None.
+            refresh: read past the cache.
+
+        Returns:
+            The conversations, as one page.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         return await self._rest.unread_conversations(timeout=timeout, refresh=refresh)
 
     def iter_conversations(self, statut: str = "active") -> AsyncIterator[Conversation]:
-        """Iterate over every conversation of the user, page after page, past the cache."""
+        """Iterate over every conversation of the user, page after page, past the cache.
+
+        Args:
+            statut: `active`, or another status of the server's.
+
+        Returns:
+            An async iterator, which reads as it goes.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         return self._rest.iter_conversations(statut)
 
     async def create_conversation(
@@ -99,6 +145,13 @@ class Operations(SendOperations):
             participants: `Participant` or `User` objects, or `{"participant_id", "participant_type"}` mappings.
             type_conversation: `patient_medecin`, `medecin_medecin` or `patient_patient`.
             timeout: seconds.
+
+        Returns:
+            The conversation as the server made it.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
         """
         return await self._rest.create(titre, participants, type_conversation, timeout=timeout)
 
@@ -118,6 +171,13 @@ class Operations(SendOperations):
             context_id: its id.
             patient_id, medecin_id: both people; the user's own id need not be given.
             timeout: seconds.
+
+        Returns:
+            The conversation as the server made it.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
         """
         return await self._rest.create_from_context(context_type, context_id, patient_id, medecin_id, timeout=timeout)
 
@@ -130,7 +190,21 @@ class Operations(SendOperations):
         *,
         timeout: float | None = None,
     ) -> Conversation:
-        """Give the conversation of a context, created if there is none; arguments as for creating it."""
+        """Find the conversation of a context, or create it if there is none.
+
+        Args:
+            context_type: `ordonnance`, `consultation`, `examen` or another word.
+            context_id: its id.
+            patient_id, medecin_id: both people; the user's own id need not be given.
+            timeout: seconds for one try of each request; `request_timeout` if None.
+
+        Returns:
+            The conversation.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         return await find_or_create(self._rest, context_type, context_id, patient_id, medecin_id, timeout=timeout)
 
     # --- messages ----------------------------------------------------------------------------------------------------
@@ -152,6 +226,13 @@ class Operations(SendOperations):
             limit: messages on a page.
             timeout: seconds for one try.
             refresh: read past the cache.
+
+        Returns:
+            The messages, and the conversation where the server gave it.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
         """
         return await self._rest.messages(conversation_id, page, limit, timeout=timeout, refresh=refresh)
 
@@ -167,8 +248,21 @@ class Operations(SendOperations):
     ) -> History:
         """Read a page of the conversation of a context.
 
+        Args:
+            context_type: `ordonnance`, `consultation`, `examen` or another word.
+            context_id: its id.
+            page: from 1, which is the newest.
+            limit: messages on a page.
+            timeout: seconds for one try of the request; `request_timeout` if None.
+            refresh: read past the cache.
+
+        Returns:
+            The messages, and the conversation.
+
         Raises:
             NotFound: the context has no conversation yet.
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
         """
         return await self._rest.history(context_type, context_id, page, limit, timeout=timeout, refresh=refresh)
 
@@ -181,7 +275,23 @@ class Operations(SendOperations):
         timeout: float | None = None,
         refresh: bool = False,
     ) -> History:
-        """Read a page of the conversation of an ordonnance; NotFound where there is none yet."""
+        """Read a page of the conversation of an ordonnance.
+
+        Args:
+            ordonnance_id: the ordonnance.
+            page: from 1, which is the newest.
+            limit: messages on a page.
+            timeout: seconds for one try of the request; `request_timeout` if None.
+            refresh: read past the cache.
+
+        Returns:
+            The messages, and the conversation.
+
+        Raises:
+            NotFound: there is no conversation about it yet.
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         return await self._rest.history("ordonnance", ordonnance_id, page, limit, timeout=timeout, refresh=refresh)
 
     async def get_new_messages(
@@ -194,15 +304,45 @@ class Operations(SendOperations):
             since: an aware datetime, exclusive.
             limit: messages at most.
             timeout: seconds for one try.
+
+        Returns:
+            The messages; at most `limit`.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
         """
         return await self._rest.new_messages(conversation_id, since, limit, timeout=timeout)
 
     def iter_messages(self, conversation_id: Id) -> AsyncIterator[Message]:
-        """Iterate over every message of a conversation, newest first, past the cache."""
+        """Iterate over every message of a conversation, newest first, past the cache.
+
+        Args:
+            conversation_id: the conversation.
+
+        Returns:
+            An async iterator, which reads as it goes.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         return self._rest.iter_messages(check.checked_id("iter_messages", "conversation_id", conversation_id))
 
     async def mark_message_as_read(self, message_id: Id, *, timeout: float | None = None) -> Message | None:
-        """Mark a message as read; gives it as the server has it now, or None where the server does not say."""
+        """Mark a message as read.
+
+        Args:
+            message_id: the message, of somebody else.
+            timeout: seconds for one try of the request; `request_timeout` if None.
+
+        Returns:
+            The message as the server has it now, or None where the server does not say.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         return await self._rest.mark_read(message_id, timeout=timeout)
 
     # --- people and server -------------------------------------------------------------------------------------------
@@ -210,7 +350,20 @@ class Operations(SendOperations):
     async def get_conversation_participants(
         self, conversation_id: Id, *, timeout: float | None = None, refresh: bool = False
     ) -> tuple[Participant, ...]:
-        """Read who takes part in a conversation."""
+        """Read who takes part in a conversation.
+
+        Args:
+            conversation_id: the conversation.
+            timeout: seconds for one try of the request; `request_timeout` if None.
+            refresh: read past the cache.
+
+        Returns:
+            Everybody who takes part, the user included.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         return await self._rest.participants(conversation_id, timeout=timeout, refresh=refresh)
 
     async def get_user_info(
@@ -224,19 +377,43 @@ class Operations(SendOperations):
             timeout: seconds for one try.
             refresh: read past the cache.
 
+        Returns:
+            The person.
+
         Raises:
             NotFound: there is no such person.
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
         """
         return await self._rest.user_info(user_id, user_type, timeout=timeout, refresh=refresh)
 
     async def check_messaging_permissions(
         self, ordonnance_id: Id, patient_id: Id, *, timeout: float | None = None
     ) -> Mapping[str, Any]:
-        """Ask what the user may do about an ordonnance of a patient; the mapping is the server's own."""
+        """Ask what the user may do about an ordonnance of a patient.
+
+        Args:
+            ordonnance_id: the ordonnance.
+            patient_id: the patient.
+            timeout: seconds for one try of the request; `request_timeout` if None.
+
+        Returns:
+            The server's own mapping, unchanged.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         return await self._rest.permissions(ordonnance_id, patient_id, timeout=timeout)
 
     async def check_health(self, *, timeout: float | None = None) -> bool:
-        """Ask whether the server is up; False when it answers otherwise.
+        """Ask whether the server is up.
+
+        Args:
+            timeout: seconds for one try of the request; `request_timeout` if None.
+
+        Returns:
+            Whether it says that it is well.
 
         Raises:
             TransportError: it does not answer.

@@ -205,10 +205,19 @@ class Parts(Subscriptions, Operations):
         raise NotConnected("The user is known once the token callable was asked: await client.connect() first.")
 
     def is_own(self, message: Message) -> bool:
-        """Whether this user sent the message: same type and same id.
+        """Tell whether this user sent a message: same type and same id.
 
         Where the server names no type, an id alone names a person if one participant alone has it (wire protocol,
         section 2). Where that is not known, the user's own id is taken for the user: a bot must not answer itself.
+
+        Args:
+            message: any message.
+
+        Returns:
+            True if so; False where the user is not known yet.
+
+        Raises:
+            ValidationFailed: it is no message.
         """
         return self._is_own(checked_message("is_own", message))
 

@@ -62,6 +62,9 @@ class SendOperations:
             timeout: seconds for one request.
             deadline: seconds after which it is given up.
 
+        Returns:
+            The message as the server stored it.
+
         Raises:
             ValidationFailed: it cannot be sent as it is.
             OutboxFull: too many messages are unsent.
@@ -87,6 +90,9 @@ class SendOperations:
             contenus: the texts; all are checked and accepted before the first is sent.
             timeout: seconds for one request.
             deadline: seconds after which those that are not sent are given up.
+
+        Returns:
+            The messages as the server stored them, in order.
 
         Raises:
             MessagingError: the first one that was not stored, as for a single one; the others are sent all the same.
@@ -118,13 +124,23 @@ class SendOperations:
         return self.current_user
 
     def pending(self) -> tuple[Message, ...]:
-        """Give the messages that are not certain to be on the server, oldest first."""
+        """Give the messages that are not certain to be on the server, oldest first.
+
+        Returns:
+            The messages, as `sending`, `error` or `uncertain`.
+        """
         return tuple(outgoing.pending for outgoing in self._outbox.pending())
 
     async def retry(self, message: Message) -> Message:
         """Send a message again that was refused or is uncertain, and return it once the server has stored it.
 
         It keeps its client message id; one that may be stored is looked for first.
+
+        Args:
+            message: one of `pending()`.
+
+        Returns:
+            The message as the server stored it.
 
         Raises:
             ValidationFailed: it is not in `pending()`, or is being sent.
@@ -134,6 +150,9 @@ class SendOperations:
 
     async def discard(self, message: Message) -> None:
         """Forget a message that was refused or is uncertain.
+
+        Args:
+            message: one of `pending()`.
 
         Raises:
             ValidationFailed: it is not in `pending()`, or is being sent.
@@ -152,6 +171,9 @@ class SendOperations:
             conversation_id: the conversation.
             contenu: the text.
             timeout: seconds.
+
+        Returns:
+            What the server said, with the message's id where it gave one.
 
         Raises:
             NotConnected: there is no connection.
@@ -186,12 +208,25 @@ class SendOperations:
     # --- events to the server ----------------------------------------------------------------------------------------
 
     async def emit_typing(self, conversation_id: Id, is_typing: bool) -> None:
-        """Tell the others in a conversation that the user types, or has stopped; NotConnected without a connection."""
+        """Tell the others in a conversation that the user types, or has stopped.
+
+        Args:
+            conversation_id: the conversation.
+            is_typing: whether the user types now.
+
+        Raises:
+            ValidationFailed: no id.
+            NotConnected: there is no connection.
+        """
         target = check.checked_id(names.TYPING, "conversation_id", conversation_id)
         await self._connection.emit(names.TYPING, payloads.typing(target, bool(is_typing), self._clock.now()))
 
     async def emit(self, event: str, payload: Any = None) -> None:
-        """Send an event of any name; a tuple is several arguments, None is none.
+        """Send an event of any name.
+
+        Args:
+            event: its name.
+            payload: its argument, as JSON has it; a tuple is several, None is none.
 
         Raises:
             NotConnected: there is no connection. Between a loss and its detection, an event can be lost unnoticed.

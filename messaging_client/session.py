@@ -199,7 +199,14 @@ class ConversationSession:
         return self._state.marks.unread_count
 
     def is_own(self, message: Message) -> bool:
-        """Whether the user sent the message."""
+        """Tell whether the user sent a message.
+
+        Args:
+            message: any message.
+
+        Returns:
+            True if so.
+        """
         return self._client.is_own(message)
 
     # --- actions -----------------------------------------------------------------------------------------------------
@@ -240,28 +247,78 @@ class ConversationSession:
     send_message_unified = send
 
     async def retry(self, message: Message) -> Message:
-        """Send a message again that was refused or is uncertain; it keeps its client message id."""
+        """Send a message again that was refused or is uncertain; it keeps its client message id.
+
+        Args:
+            message: one of `messages` that is `error` or `uncertain`.
+
+        Returns:
+            The message as the server stored it.
+
+        Raises:
+            ValidationFailed: it is not in `pending()`, or is being sent.
+            MessagingError: as for a send.
+        """
         return await self._client._outbox.wait(self._client._outbox.retry(message))
 
     async def discard(self, message: Message) -> None:
-        """Drop a message that was refused or is uncertain."""
+        """Drop a message that was refused or is uncertain.
+
+        Args:
+            message: one of `messages` that is `error` or `uncertain`.
+
+        Raises:
+            ValidationFailed: it is not in `pending()`, or is being sent.
+            StoreError: the file of `store=` cannot be written; the message stays.
+        """
         await self._client._outbox.discard(message)
 
     async def mark_as_read(self, message: Message) -> Message:
-        """Mark a message of somebody else as read; gives it as it is now."""
+        """Mark a message of somebody else as read.
+
+        Args:
+            message: one of this conversation; one's own, and one that is read, stay as they are.
+
+        Returns:
+            The message as it is now.
+
+        Raises:
+            ValidationFailed: it belongs to another conversation.
+            NotConnected: the session was not entered.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         return await self._state.marks.mark(message)
 
     async def mark_all_as_read(self) -> None:
-        """Mark every message of others as read."""
+        """Mark every message of others as read.
+
+        Raises:
+            NotConnected: the session was not entered.
+            MessagingError: the server did not take one of the marks.
+        """
         await self._state.marks.mark_all()
 
     async def set_typing(self, is_typing: bool) -> None:
-        """Tell others that the user types; taken back by itself after `typing_expiry` seconds without another call."""
+        """Tell others that the user types; taken back by itself after `typing_expiry` seconds without another call.
+
+        Args:
+            is_typing: whether the user types now.
+
+        Raises:
+            NotConnected: the session was not entered.
+        """
         await self._state.own_typing.set(is_typing)
 
     @asynccontextmanager
     async def typing(self) -> AsyncIterator[None]:
-        """Tell others that the user types, for as long as the block runs."""
+        """Tell others that the user types, for as long as the block runs.
+
+        Returns:
+            An async context manager.
+
+        Raises:
+            NotConnected: the session was not entered.
+        """
         keeper = asyncio.get_running_loop().create_task(self._state.own_typing.keep())
         try:
             yield
@@ -270,11 +327,24 @@ class ConversationSession:
             await self._state.own_typing.set(False)
 
     async def refresh(self) -> None:
-        """Read the newest page, the conversation and its people again, and older pages whose statuses may change."""
+        """Read the newest page, the conversation and its people again, and older pages whose statuses may change.
+
+        Raises:
+            NotConnected: the session was not entered.
+            MessagingError: it cannot be read; the error is kept in `error` too.
+        """
         await self._state.refresh()
 
     async def load_older(self) -> int:
-        """Read the page before the oldest message here; gives how many messages came, 0 at the beginning."""
+        """Read the page before the oldest message here.
+
+        Returns:
+            How many messages came; 0 at the beginning of the conversation.
+
+        Raises:
+            NotConnected: the session was not entered.
+            MessagingError: the page cannot be read.
+        """
         return await self._state.load_older()
 
     # --- watching ----------------------------------------------------------------------------------------------------
@@ -286,6 +356,12 @@ class ConversationSession:
 
         Args:
             own: the user's own too.
+
+        Returns:
+            An async iterator.
+
+        Raises:
+            NotConnected: the session was not entered, or was closed.
         """
         return self._waiting.stream(None if own else lambda message: not self.is_own(message))
 
@@ -301,6 +377,9 @@ class ConversationSession:
             timeout: seconds, or None for ever.
             own: the user's own count too.
 
+        Returns:
+            The message.
+
         Raises:
             ExpectTimeout: none came in time.
             NotConnected: the session was closed meanwhile.
@@ -315,7 +394,17 @@ class ConversationSession:
         return await self._waiting.wait(wants, seconds)
 
     def on_change(self, handler: Callable[[ConversationSession], Any]) -> Subscription[Any]:
-        """Call `handler` with this session after changes; several changes at a time make one call."""
+        """Call `handler` with this session after changes; several changes at a time make one call.
+
+        Args:
+            handler: a sync or async callable with one argument, this session.
+
+        Returns:
+            The subscription.
+
+        Raises:
+            ValidationFailed: no callable.
+        """
         return self._changes.subscribe(handler)
 
 

@@ -306,6 +306,9 @@ class Subscriptions:
             event_name: any name but Socket.IO's own three.
             handler: a sync or async callable; without it, a decorator is returned.
 
+        Returns:
+            The subscription; or, without a handler, the decorator that makes it.
+
         Raises:
             ValidationFailed: a reserved name.
         """
@@ -330,6 +333,9 @@ class Subscriptions:
 
         Returns:
             An async iterator that collects from this moment on; close it with `aclose()` or `async with`.
+
+        Raises:
+            ValidationFailed: not a class of events, or no id.
         """
         for each in types:
             if each not in ALL_EVENTS:
@@ -347,9 +353,13 @@ class Subscriptions:
             predicate: which one, or None for the first.
             timeout: seconds, from the moment it is awaited; None is for ever.
 
+        Returns:
+            The expectation; enter it with `async with`, then await it for the event.
+
         Raises:
             ExpectTimeout: on awaiting; its text lists what came and did not match, without content.
             NotConnected: on awaiting; the client was closed meanwhile.
+            ValidationFailed: not a class of events, or a predicate that cannot be called.
         """
         if type not in ALL_EVENTS:
             raise check.refuse("expect", "Give a class of events, such as Message or TypingEvent.")

@@ -17,30 +17,51 @@ from messaging_client.testing import MessagingServer
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
 _SNIPPET = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_NAME = re.compile(r"# (\w+\.py)\n")
 _TEST = re.compile(r"`(tests/\S+\.py)::(\w+)`")
 _LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
 def _snippets() -> Iterator[object]:
+    """Every snippet, with the files that the page has shown before: one that begins with `# bot.py` is a file."""
     for page in PAGES:
+        files: dict[str, str] = {}
         for number, found in enumerate(_SNIPPET.finditer(page.read_text()), 1):
-            yield pytest.param(found[1], id=f"{page.relative_to(ROOT)}-{number}")
+            yield pytest.param(found[1], dict(files), id=f"{page.relative_to(ROOT)}-{number}")
+            if name := _NAME.match(found[1]):
+                files[name[1]] = found[1]
 
 
-async def _run(program: str) -> None:
+async def _run(*arguments: str, folder: Path | None = None) -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-W", "error", "-c", program, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+        sys.executable,
+        "-W",
+        "error",
+        *arguments,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
-    _, errors = await asyncio.wait_for(process.communicate(), 30)
-    assert process.returncode == 0, errors.decode()
+    output, errors = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, output.decode() + errors.decode()
 
 
-@pytest.mark.parametrize("snippet", list(_snippets()))
-async def test_every_snippet_runs(snippet: str) -> None:
-    if "run_forever" in snippet:
+@pytest.mark.parametrize(("snippet", "files"), list(_snippets()))
+async def test_every_snippet_runs(snippet: str, files: dict[str, str], tmp_path: Path) -> None:
+    name = _NAME.match(snippet)
+    for each, text in {**files, **({name[1]: snippet} if name else {})}.items():
+        (tmp_path / each).write_text(text)
+    if name is not None and name[1].startswith("test_"):
+        # As in a folder of somebody who has pytest, the package, and no settings.
+        # Of the two runners the one that the marks name; a file of settings keeps those of folders above out.
+        runner = "no:anyio" if "mark.asyncio" in snippet else "no:asyncio"
+        (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+        await _run("-m", "pytest", "-q", "-p", runner, "-p", "no:cacheprovider", name[1], folder=tmp_path)
+    elif "run_forever" in snippet:
         await _run_a_bot(snippet)
     else:
-        await _run(snippet)
+        await _run("-c", snippet)
 
 
 async def _run_a_bot(snippet: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import copy
 import enum
 import inspect
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -500,6 +502,82 @@ def test_the_embedded_server(name: str) -> None:
     given = list(inspect.signature(getattr(MessagingServer, name)).parameters)[1:]
     assert given[: len(SERVER[name])] == SERVER[name]
     assert isinstance(inspect.getattr_static(MessagingServer, "url"), property)
+
+
+SILENT = {
+    *("aclose", "cache_info", "clear_cache", "close", "disconnect", "inbox", "is_own", "pending", "stats", "status"),
+    *("add_context", "connections", "create_conversation", "emit", "members", "messages", "restart", "revoke"),
+    *("rooms", "stop", "typing"),
+}
+"""Names of methods that need not say which errors they raise: some of the classes have one that raises none."""
+LOUD = {
+    MessagingClient: {"create_conversation", "emit", "is_own"},
+    ConversationSession: {"typing"},
+    Inbox: set(),
+    MessagingServer: set(),
+}
+"""Those of them that raise errors in a class all the same."""
+METHODS = [
+    (owner, name)
+    for owner in LOUD
+    for name in sorted(dir(owner))
+    if not name.startswith("_") and inspect.isroutine(getattr(owner, name))
+]
+
+
+def section(documented: object, name: str) -> str:
+    """Give what stands below `Args:` or the like in a docstring, or nothing."""
+    found = re.search(rf"^{name}:\n((?:(?: .*)?\n)*)", f"{inspect.getdoc(documented)}\n", re.MULTILINE)
+    return found[1] if found else ""
+
+
+def entries(documented: object, name: str) -> dict[str, str]:
+    """Give what a section says of each name."""
+    found = re.findall(r"^ {4}(\S[^:\n]*): (.*(?:\n {8}.*)*)", section(documented, name), re.MULTILINE)
+    return {each: text for names, text in found for each in names.split(", ")}
+
+
+@pytest.mark.parametrize(("owner", "name"), METHODS, ids=lambda each: getattr(each, "__name__", each))
+def test_a_method_says_what_it_takes_gives_and_raises(owner: type, name: str) -> None:
+    method = getattr(owner, name)
+    signature = inspect.signature(method)
+    arguments = entries(method, "Args")
+    taken = set(signature.parameters) - {"self"}
+    assert set(arguments) == taken
+    for each in taken & {"timeout", "deadline", "drain", "expires_in"}:
+        assert "seconds" in arguments[each], f"{each} has no unit"
+    if signature.return_annotation not in (None, "None"):
+        assert section(method, "Returns")
+    raised = entries(method, "Raises")
+    assert bool(raised) or (name in SILENT and name not in LOUD[owner])
+    for each in raised:
+        assert each in TREE or each == "MessagingError" or hasattr(builtins, each), f"{each} is no error"
+
+
+@pytest.mark.parametrize("owner", LOUD, ids=lambda each: each.__name__)
+def test_a_class_says_what_it_takes_and_a_property_what_it_is(owner: type) -> None:
+    if owner in (MessagingClient, MessagingServer):  # the others are made by the client
+        assert set(entries(owner, "Args")) == set(inspect.signature(owner).parameters)
+    for name in dir(owner):
+        static = inspect.getattr_static(owner, name)
+        if isinstance(static, property) and not name.startswith("_"):
+            assert inspect.getdoc(static), name
+
+
+def test_whatever_is_exported_is_documented() -> None:
+    for name in messaging_client.__all__:
+        value = getattr(messaging_client, name)
+        if isinstance(value, type):
+            assert value.__doc__, name
+            assert not value.__doc__.startswith(f"{name}("), name  # what dataclasses make up
+
+
+def test_a_setting_says_its_unit() -> None:
+    said = entries(MessagingConfig, "Attributes")
+    assert set(said) == {each.name for each in fields(MessagingConfig)}
+    for each in fields(MessagingConfig):
+        if each.type == "float" and each.name != "randomization_factor":
+            assert "seconds" in said[each.name], each.name
 
 
 def test_types_are_told() -> None:

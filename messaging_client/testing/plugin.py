@@ -1,4 +1,4 @@
-"""The pytest plugin of the package; it imports nothing of the server until a fixture is used.
+"""The pytest plugin of the package; until one of its fixtures is used it imports nothing, and changes nothing.
 
 `messaging_server`
     An embedded server in a thread of its own: `BackgroundServer`. `@pytest.mark.messaging_server(idempotency=False)`
@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
@@ -82,6 +83,12 @@ def _closing(test: Callable[..., Awaitable[None]], clients: list[Any]) -> Callab
 
     @functools.wraps(test)
     async def run(*args: Any, **kwargs: Any) -> None:
+        if not _is_in_asyncio():
+            pytest.fail(
+                "Clients of messaging_client_factory run on asyncio, and this test does not; "
+                "where anyio runs it, let the fixture anyio_backend return 'asyncio'.",
+                pytrace=False,
+            )
         try:
             await test(*args, **kwargs)
         finally:
@@ -89,3 +96,11 @@ def _closing(test: Callable[..., Awaitable[None]], clients: list[Any]) -> Callab
                 await client.aclose()
 
     return run
+
+
+def _is_in_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

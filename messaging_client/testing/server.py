@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Self
 
 from messaging_client.clock import Clock, SystemClock
 from messaging_client.testing.event_faults import EventFaults
 from messaging_client.testing.faults import Faults, User
-from messaging_client.testing.inputs import Refused, parse_identity, parse_status
+from messaging_client.testing.inputs import Refused, parse_status
 from messaging_client.testing.lifetime import Changes, Lifetime
 from messaging_client.testing.network import bind
 from messaging_client.testing.options import ServerOptions
@@ -23,10 +23,8 @@ from messaging_client.testing.realtime import conversation_room, user_room
 from messaging_client.testing.records import (
     Context,
     EventRecord,
-    Identity,
     Person,
     RequestRecord,
-    SocketInfo,
     StoredConversation,
     StoredMessage,
 )
@@ -36,6 +34,7 @@ from messaging_client.testing.shapes import Json
 from messaging_client.testing.sockets import Sockets
 from messaging_client.testing.surroundings import Surroundings
 from messaging_client.testing.tokens import Tokens
+from messaging_client.testing.watching import Watching, as_person
 
 RECORDS = 10_000
 """How many requests, and how many events, are remembered."""
@@ -43,7 +42,7 @@ RECORDS = 10_000
 _LOCAL = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
-class MessagingServer:
+class MessagingServer(Watching):
     """The embedded server, for development and tests only; an async context manager.
 
     It runs in the event loop that it was started in, leaves the signals of the process alone, and may be stopped and
@@ -185,11 +184,30 @@ class MessagingServer:
         return self._options
 
     def token(self, user_type: str, user_id: int, *, expires_in: float = 3600.0, **claims: Any) -> str:
-        """Make a signed token for a patient or a doctor; no two are alike. See `mint_token`."""
+        """Make a signed token for a patient or a doctor; no two are alike.
+
+        Args:
+            user_type: `patient` or `medecin`.
+            user_id: whose.
+            expires_in: seconds from now; may be negative.
+            claims: further claims, or others in place of the usual ones.
+
+        Returns:
+            The token.
+
+        Raises:
+            ValueError: the type is neither of the two.
+
+        """
         return self._tokens.mint(user_type, user_id, expires_in=expires_in, **claims)
 
     def revoke(self, token: str) -> None:
-        """Take a token no longer."""
+        """Take a token no longer.
+
+        Args:
+            token: the token. A socket that is connected with it stays so.
+
+        """
         self._tokens.revoke(token)
 
     # What it holds
@@ -203,8 +221,19 @@ class MessagingServer:
         nom: str | None = None,
         specialite: str | None = None,
     ) -> None:
-        """Register a person, or change their names. Whoever is not registered can use the server all the same."""
-        self._memory().store.put_person(Person(_person((user_type, user_id)), prenom, nom, specialite))
+        """Register a person, or change their names. Whoever is not registered can use the server all the same.
+
+        Args:
+            user_type: `patient` or `medecin`.
+            user_id: whose.
+            prenom, nom: first and last name.
+            specialite: of a doctor.
+
+        Raises:
+            ValueError: the type is neither of the two.
+
+        """
+        self._memory().store.put_person(Person(as_person((user_type, user_id)), prenom, nom, specialite))
 
     def add_context(
         self,
@@ -215,7 +244,15 @@ class MessagingServer:
         medecin_id: int | None = None,
         **fields: Any,
     ) -> None:
-        """Register an ordonnance, a consultation, an examen or the like; `fields` is whatever else it holds."""
+        """Register an ordonnance, a consultation, an examen or the like.
+
+        Args:
+            context_type: `ordonnance`, `consultation`, `examen` or another word.
+            context_id: its id.
+            patient_id, medecin_id: whose it is.
+            fields: whatever else it holds.
+
+        """
         context = Context(context_type, context_id, patient_id, medecin_id, fields)
         self._memory().store.put_context(context)
 
@@ -240,14 +277,23 @@ class MessagingServer:
 
         """
         memory = self._memory()
-        people = [_person(each) for each in participants]
+        people = [as_person(each) for each in participants]
         conversation, is_new = memory.messaging.find_or_add(titre, type_conversation, people, context)
         if is_new and self._running is not None:
             await self._running.realtime.created(conversation, people[0])
         return conversation.id
 
     async def set_status(self, conversation_id: int, statut: str) -> None:
-        """Make a conversation `active`, `archivée` or `fermée`, and tell its participants."""
+        """Make a conversation `active`, `archivée` or `fermée`, and tell its participants.
+
+        Args:
+            conversation_id: the conversation.
+            statut: one of the three.
+
+        Raises:
+            LookupError: there is no such conversation.
+
+        """
         conversation = self._conversation(conversation_id)
         word = parse_status(statut) or "active"
         self._memory().store.set_status(conversation.id, word)
@@ -284,7 +330,7 @@ class MessagingServer:
 
         """
         memory = self._memory()
-        person = _person(sender)
+        person = as_person(sender)
         if person not in self._conversation(conversation_id).participants:
             raise LookupError(f"{person.type} {person.id} takes no part in conversation {conversation_id}.")
         with memory.store.writing():
@@ -295,14 +341,21 @@ class MessagingServer:
         return self._spell(message)
 
     async def mark_read(self, message_id: int, reader: User) -> Json:
-        """Mark a message read as one of its participants would, and tell the others; gives the message.
+        """Mark a message read as one of its participants would, and tell the others.
+
+        Args:
+            message_id: the message.
+            reader: who has read it, as `("patient", 5)`.
+
+        Returns:
+            The message, as `messages` gives it.
 
         Raises:
             LookupError: there is no such message, or the reader takes no part in its conversation.
 
         """
         try:
-            message, conversation, changed = self._memory().messaging.mark_read(_person(reader), message_id)
+            message, conversation, changed = self._memory().messaging.mark_read(as_person(reader), message_id)
         except Refused as refused:
             raise LookupError(refused.message) from None
         if changed and self._running is not None:
@@ -310,12 +363,25 @@ class MessagingServer:
         return self._spell(message)
 
     async def typing(self, conversation_id: int, user: User, is_typing: bool = True) -> None:
-        """Tell a conversation's room that somebody types, or has stopped."""
+        """Tell a conversation's room that somebody types, or has stopped.
+
+        Args:
+            conversation_id: the conversation.
+            user: who, as `("patient", 5)`.
+            is_typing: whether they type now.
+
+        """
         if self._running is not None:
-            await self._running.realtime.tell_typing(conversation_id, _person(user), is_typing)
+            await self._running.realtime.tell_typing(conversation_id, as_person(user), is_typing)
 
     async def emit(self, event: str, *args: Any, user: User | None = None, conversation_id: int | None = None) -> int:
         """Send any event, however odd, to a conversation's room, to a user's sockets, or else to everybody.
+
+        Args:
+            event: its name.
+            args: its arguments, as JSON has them.
+            user: to whose sockets, as `("patient", 5)`.
+            conversation_id: to whose room.
 
         Returns:
             How many sockets it went to, before faults.
@@ -324,13 +390,23 @@ class MessagingServer:
         if self._running is None:
             return 0
         sockets = self._running.sockets
-        room = conversation_room(conversation_id) if conversation_id is not None else user and user_room(_person(user))
+        room = (
+            conversation_room(conversation_id) if conversation_id is not None else user and user_room(as_person(user))
+        )
         sids = list(sockets.clients) if room is None else list(sockets.rooms.get(room, ()))
         await sockets.send(event, args, sids)
         return len(sids)
 
     def messages(self, conversation_id: int) -> list[Json]:
-        """Give the stored messages of a conversation, oldest first, in REST spelling, always with their keys."""
+        """Give the stored messages of a conversation, oldest first, in REST spelling, always with their keys.
+
+        Args:
+            conversation_id: the conversation.
+
+        Returns:
+            The messages; none where there is no such conversation.
+
+        """
         return [self._spell(each) for each in self._memory().store.messages(conversation_id)]
 
     def _spell(self, message: StoredMessage) -> Json:
@@ -341,62 +417,3 @@ class MessagingServer:
         if found is None:
             raise LookupError(f"There is no conversation {id}.")
         return found
-
-    # What goes on in it
-
-    def connections(self, user: User | None = None) -> list[SocketInfo]:
-        """Give the connected sockets, of a user or of everybody, oldest first."""
-        if self._running is None:
-            return []
-        wanted = None if user is None else _person(user)
-        return [SocketInfo(client.sid, client.user) for client in self._running.sockets.of(wanted)]
-
-    def rooms(self) -> dict[str, list[str]]:
-        """Give the socket ids in each room: `conversation:15`, `user:patient:5` and `everybody`."""
-        if self._running is None:
-            return {}
-        return {name: list(members) for name, members in self._running.sockets.rooms.items()}
-
-    def members(self, conversation_id: int) -> list[Identity]:
-        """Give the users whose sockets have joined a conversation, each once."""
-        if self._running is None:
-            return []
-        sockets = self._running.sockets
-        joined = sockets.rooms.get(conversation_room(conversation_id), ())
-        return list(dict.fromkeys(sockets.clients[sid].user for sid in joined))
-
-    @property
-    def requests(self) -> tuple[RequestRecord, ...]:
-        """The latest REST requests, oldest first, without bodies."""
-        return tuple(self._requests)
-
-    @property
-    def events(self) -> tuple[EventRecord, ...]:
-        """The latest Socket.IO events that clients sent, oldest first, without payloads."""
-        return tuple(self._events)
-
-    async def wait_until(self, predicate: Callable[[], Any], timeout: float = 5.0) -> None:
-        """Return as soon as the predicate holds; it is asked again whenever something changes in the server.
-
-        Args:
-            predicate: as `lambda: len(server.connections()) == 2`.
-            timeout: real seconds.
-
-        Raises:
-            TimeoutError: it did not come to hold in time.
-
-        """
-        await self._changes.wait_until(predicate, timeout)
-
-
-def _person(user: User) -> Identity:
-    """Check a person that a test names.
-
-    Raises:
-        ValueError: the type is neither `patient` nor `medecin`, or the id is none.
-
-    """
-    try:
-        return parse_identity(*user, "utilisateur")
-    except Refused as refused:
-        raise ValueError(f"{user!r} is no user: {refused.message}.") from None

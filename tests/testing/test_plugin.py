@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from messaging_client.testing import BackgroundServer
+from messaging_client.testing import BackgroundServer, plugin
 
 from .conftest import DOCTOR, PATIENT, Live
 
@@ -117,7 +117,7 @@ def pytest_in(folder: Path, test: str, *arguments: str, conftest: str = "") -> s
         settings.append("asyncio_default_fixture_loop_scope = function")
     (folder / "pytest.ini").write_text("\n".join(settings))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -137,13 +137,117 @@ def test_under_other_plugins(tmp_path: Path, head: str, arguments: list[str]) ->
     assert (tmp_path / "closed").read_text() == "True"
 
 
+BOT = """
+import threading
+from messaging_client import Message
+
+PATIENT, DOCTOR = ("patient", 5), ("medecin", 79)
+clients = []
+
+@FIXTURE
+async def conversation(messaging_server):
+    return await messaging_server.create_conversation("Messages - Ordonnance 15", [PATIENT, DOCTOR])
+
+@FIXTURE
+async def bot(conversation, messaging_client_factory):
+    client = messaging_client_factory(*DOCTOR)
+    clients.append(client)
+    await client.connect()
+
+    @client.on_new_message
+    async def answer(message):
+        await client.send_message_to_conversation(conversation, "oui")
+
+    await client.join_conversation(conversation)
+    return client
+
+@MARK
+async def test_expect(bot, conversation, messaging_server):
+    messaging_server.faults.drop_after_storing("send")
+    async with bot.expect(Message, bot.is_own) as answer:
+        await messaging_server.say(conversation, "Docteur ?", PATIENT)
+    assert (await answer).content == "oui"
+    assert len(messaging_server.messages(conversation)) == 2
+    assert messaging_server.faults.pending() == 0
+
+class TestInAClass:
+    @MARK
+    async def test_a_cut(self, bot, conversation, messaging_server, messaging_client_factory):
+        patient = messaging_client_factory(*PATIENT)
+        clients.append(patient)
+        await patient.connect()
+        async with patient.conversation(conversation) as session:
+            async with bot.expect(Message, bot.is_own, timeout=30) as answer:
+                await messaging_server.faults.cut(DOCTOR)
+                await session.send("Docteur ?")
+            await answer
+            assert (await session.wait_for_message(timeout=10)).content == "oui"
+
+def test_plain(messaging_server, messaging_client_factory):
+    conversation = messaging_server.create_conversation("Messages - Ordonnance 15", [PATIENT, DOCTOR])
+    client = messaging_client_factory(*PATIENT)
+    clients.append(client)
+    client.connect()
+    with client.conversation(conversation) as session:
+        with client.expect(Message) as mine:
+            session.send("Docteur ?")
+        assert mine.result().content == "Docteur ?"
+        messaging_server.say(conversation, "oui", DOCTOR)
+        assert session.wait_for_message(timeout=10).content == "oui"
+
+def test_all_were_closed():
+    assert len(clients) == 4
+    assert [str(client.state) for client in clients] == ["disconnected"] * 4
+    assert threading.active_count() == 1  # neither a server nor a blocking client is left
+"""
+
+
+@pytest.mark.parametrize(
+    ("fixture", "mark", "arguments"),
+    [
+        ("pytest.fixture", "pytest.mark.filterwarnings('error')", ["--asyncio-mode=auto"]),
+        ("pytest_asyncio.fixture", "pytest.mark.asyncio", ["--asyncio-mode=strict"]),
+        ("pytest.fixture", "pytest.mark.anyio", ["-p", "no:asyncio"]),
+        ("pytest.fixture", "pytest.mark.anyio", ["--asyncio-mode=strict"]),
+    ],
+    ids=["asyncio auto", "asyncio strict", "anyio", "anyio beside asyncio"],
+)
+def test_a_bot_under_other_plugins(tmp_path: Path, fixture: str, mark: str, arguments: list[str]) -> None:
+    """The whole of it, with clients, faults and expectations, in fixtures, functions and methods."""
+    head = "import pytest\n" + ("import pytest_asyncio\n" if "pytest_asyncio" in fixture else "")
+    backend = "import pytest\n@pytest.fixture\ndef anyio_backend(): return 'asyncio'\n"
+    test = head + BOT.replace("FIXTURE", fixture).replace("MARK", mark)
+    assert "4 passed" in pytest_in(tmp_path, test, *arguments, conftest=backend)
+
+
+def test_another_event_loop_is_told_what_to_do() -> None:
+    """As under trio: no asyncio loop runs."""
+
+    async def test() -> None:
+        raise AssertionError("not to be run")
+
+    with pytest.raises(pytest.fail.Exception, match="anyio_backend"):
+        plugin._closing(test, [])().send(None)  # type: ignore[attr-defined]
+
+
+def test_loading_the_plugin_imports_nothing_but_itself() -> None:
+    """Beyond what `import messaging_client` does: every session of every project that has the package loads it."""
+    program = (
+        "import sys, pytest, messaging_client; before = set(sys.modules); import messaging_client.testing.plugin; "
+    )
+    program += "print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["messaging_client.testing", "messaging_client.testing.plugin"]
+
+
 def test_the_plugin_costs_nothing_when_it_is_not_used(tmp_path: Path) -> None:
     test = """
-import sys
+import sys, threading
 def test_it(request):
     assert "messaging_client.testing.plugin" in sys.modules
     for name in ("starlette", "uvicorn", "messaging_client.testing.server", "messaging_client.testing.background"):
         assert name not in sys.modules, name
+    assert threading.active_count() == 1
 """
     pytest_in(tmp_path, test)
 

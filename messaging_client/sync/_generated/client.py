@@ -59,6 +59,13 @@ class MessagingClient(Parts, Subscriptions, Operations, SendOperations, Blocking
     def from_env(cls, *, config: MessagingConfig | None = None, store: str | os.PathLike[str] | None = None) -> Self:
         """Make a client of `MESSAGING_URL` (if set) and `MESSAGING_TOKEN`.
 
+        Args:
+            config: settings.
+            store: path of an SQLite file, as for the class.
+
+        Returns:
+            The client, not yet connected.
+
         Raises:
             ConfigurationError: `MESSAGING_TOKEN` is not set.
         """
@@ -101,7 +108,11 @@ class MessagingClient(Parts, Subscriptions, Operations, SendOperations, Blocking
         return self._close(drain)
 
     def run_forever(self) -> None:
-        """Return when the client is closed. One that was never connected connects in the background first."""
+        """Return when the client is closed. One that was never connected connects in the background first.
+
+        Raises:
+            ConfigurationError, StoreError: the file of `store=` cannot be used.
+        """
         self._runtime.run(lambda: self._async.run_forever())
 
     @property
@@ -115,15 +126,26 @@ class MessagingClient(Parts, Subscriptions, Operations, SendOperations, Blocking
         return self._runtime.call(lambda: self._async.socket_id)
 
     def status(self) -> Status:
-        """How the client is connected, at this moment."""
+        """How the client is connected, at this moment.
+
+        Returns:
+            State, socket id, attempt, last error, since when, polling or not, and when the token expires.
+        """
         return self._runtime.call(lambda: self._async.status())
 
     def stats(self) -> Stats:
-        """Counters since the client was made."""
+        """Counters since the client was made.
+
+        Returns:
+            The counters, as they are now.
+        """
         return self._runtime.call(lambda: self._async.stats())
 
     def wait_connected(self, timeout: float | None = None) -> None:
         """Return once connected.
+
+        Args:
+            timeout: seconds, or None for ever.
 
         Raises:
             ConnectTimeout: not within `timeout` seconds.
@@ -138,14 +160,25 @@ class MessagingClient(Parts, Subscriptions, Operations, SendOperations, Blocking
         Messages from before are history and are not told to handlers. Without a connection, the room is entered as
         soon as there is one.
 
+        Args:
+            conversation_id: the conversation.
+
         Raises:
             PermissionDenied, NotFound: the user does not take part in it.
             NotConnected: the client was closed.
+            ValidationFailed: no id.
         """
         self._runtime.run(lambda: self._async.join_conversation(conversation_id))
 
     def leave_conversation(self, conversation_id: Id) -> None:
-        """Leave a conversation's room, unless a session holds it; joining again begins anew."""
+        """Leave a conversation's room, unless a session holds it; joining again begins anew.
+
+        Args:
+            conversation_id: the conversation.
+
+        Raises:
+            ValidationFailed: no id.
+        """
         self._runtime.run(lambda: self._async.leave_conversation(conversation_id))
 
     def join_all(self) -> None:
@@ -168,6 +201,13 @@ class MessagingClient(Parts, Subscriptions, Operations, SendOperations, Blocking
             context_type: `ordonnance`, `consultation`, `examen` or another word.
             context_id: its id.
             patient_id, medecin_id: the other person, needed where the conversation has to be created.
+
+        Returns:
+            The session, not yet entered.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
         """
         return ConversationSession(
             self._runtime,
@@ -179,11 +219,25 @@ class MessagingClient(Parts, Subscriptions, Operations, SendOperations, Blocking
         )
 
     def conversation(self, conversation_id: Id) -> ConversationSession:
-        """Give a session on a conversation; enter it with `with`."""
+        """Give a session on a conversation; enter it with `with`.
+
+        Args:
+            conversation_id: the conversation.
+
+        Returns:
+            The session, not yet entered.
+
+        Raises:
+            ValidationFailed: no id.
+        """
         return ConversationSession(self._runtime, self._runtime.call(lambda: self._async.conversation(conversation_id)))
 
     def inbox(self) -> Inbox:
-        """Give the list of the user's conversations; enter it with `with`."""
+        """Give the list of the user's conversations; enter it with `with`.
+
+        Returns:
+            The inbox, not yet entered.
+        """
         return Inbox(self._runtime, self._runtime.call(lambda: self._async.inbox()))
 
     def clear_cache(self) -> None:
@@ -191,9 +245,20 @@ class MessagingClient(Parts, Subscriptions, Operations, SendOperations, Blocking
         self._runtime.call(lambda: self._async.clear_cache())
 
     def invalidate_conversation(self, conversation_id: Id) -> None:
-        """Forget what was read of one conversation."""
+        """Forget what was read of one conversation.
+
+        Args:
+            conversation_id: the conversation.
+
+        Raises:
+            ValidationFailed: no id.
+        """
         self._runtime.call(lambda: self._async.invalidate_conversation(conversation_id))
 
     def cache_info(self) -> CacheInfo:
-        """Hits, misses and size of the cache."""
+        """Count hits, misses and entries of the cache.
+
+        Returns:
+            The counts, as they are now.
+        """
         return self._runtime.call(lambda: self._async.cache_info())

@@ -46,11 +46,27 @@ class Inbox(Face[AsyncInbox]):
             kind: `all`, `unread`, or a type of context.
             search: looked for in participants' names, title and last message; accents and case do not count, and
                 every word must be found.
+
+        Returns:
+            The conversations.
+
+        Raises:
+            ValidationFailed: another kind, or a search that is no text.
         """
         return self._runtime.call(lambda: self._async.filter(kind, search))
 
     def on_change(self, handler: Callable[[Inbox], Any]) -> Subscription[Any]:
-        """Call `handler` with this inbox after changes; several changes at a time make one call."""
+        """Call `handler` with this inbox after changes; several changes at a time make one call.
+
+        Args:
+            handler: a plain function with one argument, this inbox.
+
+        Returns:
+            The subscription.
+
+        Raises:
+            ValidationFailed: no callable.
+        """
         return self._listen(lambda given: self._async.on_change(given), handler)
 
     def refresh(self) -> None:
@@ -70,11 +86,33 @@ class Inbox(Face[AsyncInbox]):
         self._runtime.run(lambda: self._async.mark_all_as_read())
 
     def create(self, titre: str, patient_id: Id) -> Conversation:
-        """Create a conversation with a patient."""
+        """Create a conversation with a patient.
+
+        Args:
+            titre: its title.
+            patient_id: the patient.
+
+        Returns:
+            The conversation as the server made it.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         return self._runtime.run(lambda: self._async.create(titre, patient_id))
 
     def open(self, conversation: Conversation | Id) -> ConversationSession:
-        """Give a session on a conversation; enter it with `with`."""
+        """Give a session on a conversation; enter it with `with`.
+
+        Args:
+            conversation: the conversation, or its id.
+
+        Returns:
+            The session, not yet entered.
+
+        Raises:
+            ValidationFailed: no id.
+        """
         return ConversationSession(self._runtime, self._runtime.call(lambda: self._async.open(conversation)))
 
     def __enter__(self) -> Self:

@@ -41,6 +41,13 @@ class Operations(Face[AsyncMessagingClient]):
             statut: `active`, or another status of the server's.
             timeout: seconds for one try.
             refresh: read past the cache.
+
+        Returns:
+            The page, a sequence of conversations.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
         """
         return self._runtime.run(
             lambda: self._async.get_medecin_conversations(
@@ -58,7 +65,23 @@ class Operations(Face[AsyncMessagingClient]):
         timeout: float | None = None,
         refresh: bool = False,
     ) -> Page[Conversation]:
-        """Read a page of a patient's conversations; arguments as in `get_medecin_conversations`."""
+        """Read a page of a patient's conversations.
+
+        Args:
+            patient_id: the patient; the present user if not given.
+            page: from 1.
+            limit: conversations on a page.
+            statut: `active`, or another status of the server's.
+            timeout: seconds for one try of the request; `request_timeout` if None.
+            refresh: read past the cache.
+
+        Returns:
+            The page, a sequence of conversations.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         return self._runtime.run(
             lambda: self._async.get_patient_conversations(
                 patient_id, page, limit, statut, timeout=timeout, refresh=refresh
@@ -66,11 +89,34 @@ class Operations(Face[AsyncMessagingClient]):
         )
 
     def get_unread_conversations(self, *, timeout: float | None = None, refresh: bool = False) -> Page[Conversation]:
-        """Read the conversations with messages that the user has not read."""
+        """Read the conversations with messages that the user has not read.
+
+        Args:
+            timeout: seconds for one try of the request; `request_timeout` if None.
+            refresh: read past the cache.
+
+        Returns:
+            The conversations, as one page.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         return self._runtime.run(lambda: self._async.get_unread_conversations(timeout=timeout, refresh=refresh))
 
     def iter_conversations(self, statut: str = "active") -> Iterator[Conversation]:
-        """Iterate over every conversation of the user, page after page, past the cache."""
+        """Iterate over every conversation of the user, page after page, past the cache.
+
+        Args:
+            statut: `active`, or another status of the server's.
+
+        Returns:
+            An iterator, which reads as it goes.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         return Items(self._runtime, self._runtime.call(lambda: self._async.iter_conversations(statut)))
 
     def create_conversation(
@@ -88,6 +134,13 @@ class Operations(Face[AsyncMessagingClient]):
             participants: `Participant` or `User` objects, or `{"participant_id", "participant_type"}` mappings.
             type_conversation: `patient_medecin`, `medecin_medecin` or `patient_patient`.
             timeout: seconds.
+
+        Returns:
+            The conversation as the server made it.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
         """
         return self._runtime.run(
             lambda: self._async.create_conversation(titre, participants, type_conversation, timeout=timeout)
@@ -109,6 +162,13 @@ class Operations(Face[AsyncMessagingClient]):
             context_id: its id.
             patient_id, medecin_id: both people; the user's own id need not be given.
             timeout: seconds.
+
+        Returns:
+            The conversation as the server made it.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
         """
         return self._runtime.run(
             lambda: self._async.create_conversation_from_context(
@@ -125,7 +185,21 @@ class Operations(Face[AsyncMessagingClient]):
         *,
         timeout: float | None = None,
     ) -> Conversation:
-        """Give the conversation of a context, created if there is none; arguments as for creating it."""
+        """Find the conversation of a context, or create it if there is none.
+
+        Args:
+            context_type: `ordonnance`, `consultation`, `examen` or another word.
+            context_id: its id.
+            patient_id, medecin_id: both people; the user's own id need not be given.
+            timeout: seconds for one try of each request; `request_timeout` if None.
+
+        Returns:
+            The conversation.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         return self._runtime.run(
             lambda: self._async.find_or_create_conversation(
                 context_type, context_id, patient_id, medecin_id, timeout=timeout
@@ -149,6 +223,13 @@ class Operations(Face[AsyncMessagingClient]):
             limit: messages on a page.
             timeout: seconds for one try.
             refresh: read past the cache.
+
+        Returns:
+            The messages, and the conversation where the server gave it.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
         """
         return self._runtime.run(
             lambda: self._async.get_conversation_messages(
@@ -168,8 +249,21 @@ class Operations(Face[AsyncMessagingClient]):
     ) -> History:
         """Read a page of the conversation of a context.
 
+        Args:
+            context_type: `ordonnance`, `consultation`, `examen` or another word.
+            context_id: its id.
+            page: from 1, which is the newest.
+            limit: messages on a page.
+            timeout: seconds for one try of the request; `request_timeout` if None.
+            refresh: read past the cache.
+
+        Returns:
+            The messages, and the conversation.
+
         Raises:
             NotFound: the context has no conversation yet.
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
         """
         return self._runtime.run(
             lambda: self._async.get_message_history(
@@ -180,7 +274,23 @@ class Operations(Face[AsyncMessagingClient]):
     def get_ordonnance_history(
         self, ordonnance_id: Id, page: int = 1, limit: int = 50, *, timeout: float | None = None, refresh: bool = False
     ) -> History:
-        """Read a page of the conversation of an ordonnance; NotFound where there is none yet."""
+        """Read a page of the conversation of an ordonnance.
+
+        Args:
+            ordonnance_id: the ordonnance.
+            page: from 1, which is the newest.
+            limit: messages on a page.
+            timeout: seconds for one try of the request; `request_timeout` if None.
+            refresh: read past the cache.
+
+        Returns:
+            The messages, and the conversation.
+
+        Raises:
+            NotFound: there is no conversation about it yet.
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         return self._runtime.run(
             lambda: self._async.get_ordonnance_history(ordonnance_id, page, limit, timeout=timeout, refresh=refresh)
         )
@@ -195,21 +305,64 @@ class Operations(Face[AsyncMessagingClient]):
             since: an aware datetime, exclusive.
             limit: messages at most.
             timeout: seconds for one try.
+
+        Returns:
+            The messages; at most `limit`.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
         """
         return self._runtime.run(lambda: self._async.get_new_messages(conversation_id, since, limit, timeout=timeout))
 
     def iter_messages(self, conversation_id: Id) -> Iterator[Message]:
-        """Iterate over every message of a conversation, newest first, past the cache."""
+        """Iterate over every message of a conversation, newest first, past the cache.
+
+        Args:
+            conversation_id: the conversation.
+
+        Returns:
+            An iterator, which reads as it goes.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         return Items(self._runtime, self._runtime.call(lambda: self._async.iter_messages(conversation_id)))
 
     def mark_message_as_read(self, message_id: Id, *, timeout: float | None = None) -> Message | None:
-        """Mark a message as read; gives it as the server has it now, or None where the server does not say."""
+        """Mark a message as read.
+
+        Args:
+            message_id: the message, of somebody else.
+            timeout: seconds for one try of the request; `request_timeout` if None.
+
+        Returns:
+            The message as the server has it now, or None where the server does not say.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         return self._runtime.run(lambda: self._async.mark_message_as_read(message_id, timeout=timeout))
 
     def get_conversation_participants(
         self, conversation_id: Id, *, timeout: float | None = None, refresh: bool = False
     ) -> tuple[Participant, ...]:
-        """Read who takes part in a conversation."""
+        """Read who takes part in a conversation.
+
+        Args:
+            conversation_id: the conversation.
+            timeout: seconds for one try of the request; `request_timeout` if None.
+            refresh: read past the cache.
+
+        Returns:
+            Everybody who takes part, the user included.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         return self._runtime.run(
             lambda: self._async.get_conversation_participants(conversation_id, timeout=timeout, refresh=refresh)
         )
@@ -225,8 +378,13 @@ class Operations(Face[AsyncMessagingClient]):
             timeout: seconds for one try.
             refresh: read past the cache.
 
+        Returns:
+            The person.
+
         Raises:
             NotFound: there is no such person.
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
         """
         return self._runtime.run(
             lambda: self._async.get_user_info(user_id, user_type, timeout=timeout, refresh=refresh)
@@ -235,13 +393,32 @@ class Operations(Face[AsyncMessagingClient]):
     def check_messaging_permissions(
         self, ordonnance_id: Id, patient_id: Id, *, timeout: float | None = None
     ) -> Mapping[str, Any]:
-        """Ask what the user may do about an ordonnance of a patient; the mapping is the server's own."""
+        """Ask what the user may do about an ordonnance of a patient.
+
+        Args:
+            ordonnance_id: the ordonnance.
+            patient_id: the patient.
+            timeout: seconds for one try of the request; `request_timeout` if None.
+
+        Returns:
+            The server's own mapping, unchanged.
+
+        Raises:
+            ValidationFailed: an argument cannot work; nothing was sent.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         return self._runtime.run(
             lambda: self._async.check_messaging_permissions(ordonnance_id, patient_id, timeout=timeout)
         )
 
     def check_health(self, *, timeout: float | None = None) -> bool:
-        """Ask whether the server is up; False when it answers otherwise.
+        """Ask whether the server is up.
+
+        Args:
+            timeout: seconds for one try of the request; `request_timeout` if None.
+
+        Returns:
+            Whether it says that it is well.
 
         Raises:
             TransportError: it does not answer.

@@ -101,7 +101,14 @@ class ConversationSession(Face[AsyncConversationSession]):
         return self._runtime.call(lambda: self._async.unread_count)
 
     def is_own(self, message: Message) -> bool:
-        """Whether the user sent the message."""
+        """Tell whether the user sent a message.
+
+        Args:
+            message: any message.
+
+        Returns:
+            True if so.
+        """
         return self._runtime.call(lambda: self._async.is_own(message))
 
     def send(self, content: str, type: str = "text", wait: bool = True, deadline: float | None = None) -> Message:
@@ -128,35 +135,98 @@ class ConversationSession(Face[AsyncConversationSession]):
     send_message_unified = send
 
     def retry(self, message: Message) -> Message:
-        """Send a message again that was refused or is uncertain; it keeps its client message id."""
+        """Send a message again that was refused or is uncertain; it keeps its client message id.
+
+        Args:
+            message: one of `messages` that is `error` or `uncertain`.
+
+        Returns:
+            The message as the server stored it.
+
+        Raises:
+            ValidationFailed: it is not in `pending()`, or is being sent.
+            MessagingError: as for a send.
+        """
         return self._runtime.run(lambda: self._async.retry(message))
 
     def discard(self, message: Message) -> None:
-        """Drop a message that was refused or is uncertain."""
+        """Drop a message that was refused or is uncertain.
+
+        Args:
+            message: one of `messages` that is `error` or `uncertain`.
+
+        Raises:
+            ValidationFailed: it is not in `pending()`, or is being sent.
+            StoreError: the file of `store=` cannot be written; the message stays.
+        """
         self._runtime.run(lambda: self._async.discard(message))
 
     def mark_as_read(self, message: Message) -> Message:
-        """Mark a message of somebody else as read; gives it as it is now."""
+        """Mark a message of somebody else as read.
+
+        Args:
+            message: one of this conversation; one's own, and one that is read, stay as they are.
+
+        Returns:
+            The message as it is now.
+
+        Raises:
+            ValidationFailed: it belongs to another conversation.
+            NotConnected: the session was not entered.
+            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
+        """
         return self._runtime.run(lambda: self._async.mark_as_read(message))
 
     def mark_all_as_read(self) -> None:
-        """Mark every message of others as read."""
+        """Mark every message of others as read.
+
+        Raises:
+            NotConnected: the session was not entered.
+            MessagingError: the server did not take one of the marks.
+        """
         self._runtime.run(lambda: self._async.mark_all_as_read())
 
     def set_typing(self, is_typing: bool) -> None:
-        """Tell others that the user types; taken back by itself after `typing_expiry` seconds without another call."""
+        """Tell others that the user types; taken back by itself after `typing_expiry` seconds without another call.
+
+        Args:
+            is_typing: whether the user types now.
+
+        Raises:
+            NotConnected: the session was not entered.
+        """
         self._runtime.run(lambda: self._async.set_typing(is_typing))
 
     def typing(self) -> AbstractContextManager[None]:
-        """Tell others that the user types, for as long as the block runs."""
+        """Tell others that the user types, for as long as the block runs.
+
+        Returns:
+            A context manager.
+
+        Raises:
+            NotConnected: the session was not entered.
+        """
         return Block(self._runtime, self._runtime.call(lambda: self._async.typing()))
 
     def refresh(self) -> None:
-        """Read the newest page, the conversation and its people again, and older pages whose statuses may change."""
+        """Read the newest page, the conversation and its people again, and older pages whose statuses may change.
+
+        Raises:
+            NotConnected: the session was not entered.
+            MessagingError: it cannot be read; the error is kept in `error` too.
+        """
         self._runtime.run(lambda: self._async.refresh())
 
     def load_older(self) -> int:
-        """Read the page before the oldest message here; gives how many messages came, 0 at the beginning."""
+        """Read the page before the oldest message here.
+
+        Returns:
+            How many messages came; 0 at the beginning of the conversation.
+
+        Raises:
+            NotConnected: the session was not entered.
+            MessagingError: the page cannot be read.
+        """
         return self._runtime.run(lambda: self._async.load_older())
 
     def stream(self, own: bool = False) -> EventStream[Message]:
@@ -166,6 +236,12 @@ class ConversationSession(Face[AsyncConversationSession]):
 
         Args:
             own: the user's own too.
+
+        Returns:
+            An iterator.
+
+        Raises:
+            NotConnected: the session was not entered, or was closed.
         """
         return EventStream(self._runtime, self._runtime.call(lambda: self._async.stream(own)))
 
@@ -181,6 +257,9 @@ class ConversationSession(Face[AsyncConversationSession]):
             timeout: seconds, or None for ever.
             own: the user's own count too.
 
+        Returns:
+            The message.
+
         Raises:
             ExpectTimeout: none came in time.
             NotConnected: the session was closed meanwhile.
@@ -188,7 +267,17 @@ class ConversationSession(Face[AsyncConversationSession]):
         return self._runtime.run(lambda: self._async.wait_for_message(predicate, timeout, own))
 
     def on_change(self, handler: Callable[[ConversationSession], Any]) -> Subscription[Any]:
-        """Call `handler` with this session after changes; several changes at a time make one call."""
+        """Call `handler` with this session after changes; several changes at a time make one call.
+
+        Args:
+            handler: a plain function with one argument, this session.
+
+        Returns:
+            The subscription.
+
+        Raises:
+            ValidationFailed: no callable.
+        """
         return self._listen(lambda given: self._async.on_change(given), handler)
 
     def __enter__(self) -> Self:

@@ -166,6 +166,9 @@ class Subscriptions(Face[AsyncMessagingClient]):
             event_name: any name but Socket.IO's own three.
             handler: a plain function; without it, a decorator is returned.
 
+        Returns:
+            The subscription; or, without a handler, the decorator that makes it.
+
         Raises:
             ValidationFailed: a reserved name.
         """
@@ -180,6 +183,9 @@ class Subscriptions(Face[AsyncMessagingClient]):
 
         Returns:
             An iterator that collects from this moment on; close it with `close()` or `with`.
+
+        Raises:
+            ValidationFailed: not a class of events, or no id.
         """
         return EventStream(
             self._runtime, self._runtime.call(lambda: self._async.events(*types, conversation_id=conversation_id))
@@ -195,8 +201,12 @@ class Subscriptions(Face[AsyncMessagingClient]):
             predicate: which one, or None for the first.
             timeout: seconds, from the moment that `result()` is called; None is for ever.
 
+        Returns:
+            The expectation; enter it with `with`, then it for the event.
+
         Raises:
             ExpectTimeout: from `result()`; its text lists what came and did not match, without content.
             NotConnected: from `result()`; the client was closed meanwhile.
+            ValidationFailed: not a class of events, or a predicate that cannot be called.
         """
         return Expectation(self._runtime, self._runtime.call(lambda: self._async.expect(type, predicate, timeout)))
