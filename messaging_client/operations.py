@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from messaging_client import arguments as check
 from messaging_client.asking import Person
 from messaging_client.finding import find_or_create
+from messaging_client.message_operations import MessageOperations
 from messaging_client.models import (
     Conversation,
-    History,
     Id,
-    Message,
     Page,
     Participant,
     UserType,
 )
-from messaging_client.rest import RestOperations
-from messaging_client.send_operations import SendOperations
 
 
-class Operations(SendOperations):
+class Operations(MessageOperations):
     """The part of the client that asks the server for something.
 
     Each method takes `timeout=`, seconds for one try of a request (`request_timeout` of the configuration if not
@@ -30,8 +25,6 @@ class Operations(SendOperations):
     argument is `ValidationFailed` with `status` None before anything is sent, no answer is a `TransportError`, a
     refusal is the `RequestError` of its code.
     """
-
-    _rest: RestOperations
 
     # --- conversations -----------------------------------------------------------------------------------------------
 
@@ -206,144 +199,6 @@ class Operations(SendOperations):
             TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
         """
         return await find_or_create(self._rest, context_type, context_id, patient_id, medecin_id, timeout=timeout)
-
-    # --- messages ----------------------------------------------------------------------------------------------------
-
-    async def get_conversation_messages(
-        self,
-        conversation_id: Id,
-        page: int = 1,
-        limit: int = 50,
-        *,
-        timeout: float | None = None,
-        refresh: bool = False,
-    ) -> History:
-        """Read a page of messages: page 1 is the newest, messages are oldest first.
-
-        Args:
-            conversation_id: the conversation.
-            page: from 1.
-            limit: messages on a page.
-            timeout: seconds for one try.
-            refresh: read past the cache.
-
-        Returns:
-            The messages, and the conversation where the server gave it.
-
-        Raises:
-            ValidationFailed: an argument cannot work; nothing was sent.
-            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
-        """
-        return await self._rest.messages(conversation_id, page, limit, timeout=timeout, refresh=refresh)
-
-    async def get_message_history(
-        self,
-        context_type: str,
-        context_id: Id,
-        page: int = 1,
-        limit: int = 50,
-        *,
-        timeout: float | None = None,
-        refresh: bool = False,
-    ) -> History:
-        """Read a page of the conversation of a context.
-
-        Args:
-            context_type: `ordonnance`, `consultation`, `examen` or another word.
-            context_id: its id.
-            page: from 1, which is the newest.
-            limit: messages on a page.
-            timeout: seconds for one try of the request; `request_timeout` if None.
-            refresh: read past the cache.
-
-        Returns:
-            The messages, and the conversation.
-
-        Raises:
-            NotFound: the context has no conversation yet.
-            ValidationFailed: an argument cannot work; nothing was sent.
-            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
-        """
-        return await self._rest.history(context_type, context_id, page, limit, timeout=timeout, refresh=refresh)
-
-    async def get_ordonnance_history(
-        self,
-        ordonnance_id: Id,
-        page: int = 1,
-        limit: int = 50,
-        *,
-        timeout: float | None = None,
-        refresh: bool = False,
-    ) -> History:
-        """Read a page of the conversation of an ordonnance.
-
-        Args:
-            ordonnance_id: the ordonnance.
-            page: from 1, which is the newest.
-            limit: messages on a page.
-            timeout: seconds for one try of the request; `request_timeout` if None.
-            refresh: read past the cache.
-
-        Returns:
-            The messages, and the conversation.
-
-        Raises:
-            NotFound: there is no conversation about it yet.
-            ValidationFailed: an argument cannot work; nothing was sent.
-            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
-        """
-        return await self._rest.history("ordonnance", ordonnance_id, page, limit, timeout=timeout, refresh=refresh)
-
-    async def get_new_messages(
-        self, conversation_id: Id, since: datetime, limit: int = 50, *, timeout: float | None = None
-    ) -> tuple[Message, ...]:
-        """Read messages after a time, oldest first.
-
-        Args:
-            conversation_id: the conversation.
-            since: an aware datetime, exclusive.
-            limit: messages at most.
-            timeout: seconds for one try.
-
-        Returns:
-            The messages; at most `limit`.
-
-        Raises:
-            ValidationFailed: an argument cannot work; nothing was sent.
-            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
-        """
-        return await self._rest.new_messages(conversation_id, since, limit, timeout=timeout)
-
-    def iter_messages(self, conversation_id: Id) -> AsyncIterator[Message]:
-        """Iterate over every message of a conversation, newest first, past the cache.
-
-        Args:
-            conversation_id: the conversation.
-
-        Returns:
-            An async iterator, which reads as it goes.
-
-        Raises:
-            ValidationFailed: an argument cannot work; nothing was sent.
-            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
-        """
-        return self._rest.iter_messages(check.checked_id("iter_messages", "conversation_id", conversation_id))
-
-    async def mark_message_as_read(self, message_id: Id, *, timeout: float | None = None) -> Message | None:
-        """Mark a message as read.
-
-        Args:
-            message_id: the message, of somebody else.
-            timeout: seconds for one try of the request; `request_timeout` if None.
-
-        Returns:
-            The message as the server has it now, or None where the server does not say.
-
-        Raises:
-            ValidationFailed: an argument cannot work; nothing was sent.
-            TransportError, AuthenticationError, RequestError: there was no answer, or a refusal.
-        """
-        return await self._rest.mark_read(message_id, timeout=timeout)
 
     # --- people and server -------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from messaging_client.config import MessagingConfig
 from messaging_client.models import ConnectionState, Id
 from messaging_client.reports import CloseReport, Stats, Status
 from messaging_client.sync._generated.inbox import Inbox
+from messaging_client.sync._generated.message_operations import MessageOperations
 from messaging_client.sync._generated.operations import Operations
 from messaging_client.sync._generated.parts import Parts
 from messaging_client.sync._generated.send_operations import SendOperations
@@ -23,7 +24,7 @@ from messaging_client.sync.faces import BlockingClient
 from messaging_client.transport.auth import Token
 
 
-class MessagingClient(Parts, Subscriptions, Operations, SendOperations, BlockingClient):
+class MessagingClient(Parts, Subscriptions, Operations, MessageOperations, SendOperations, BlockingClient):
     """One user's connection to a messaging server: live events, REST, and HTTP while the socket is down.
 
     Args:
