@@ -78,7 +78,8 @@ async def _refuse_redirect(_session: Any, _context: Any, told: aiohttp.TraceRequ
     raise aiohttp.WSServerHandshakeError(response.request_info, (), status=response.status)
 
 
-def _no_redirects() -> aiohttp.TraceConfig:
+def no_redirects() -> aiohttp.TraceConfig:
+    """Give what makes a session refuse redirects."""
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(_refuse_redirect)
     return trace
@@ -189,7 +190,7 @@ class Link:
             connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl_context or True, socket_factory=self._sockets.new),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=dict(self._config.headers),
-            trace_configs=[_no_redirects()],
+            trace_configs=[no_redirects()],
             ws_response_class=cast(Any, self._new_websocket),
         )
         self._engine.http = self._session
