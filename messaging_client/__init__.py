@@ -1,77 +1,104 @@
 """Client for secure medical messaging: one Socket.IO connection, REST, and HTTP while the socket is down."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from messaging_client._version import __version__
-from messaging_client.boundary import guard as _guard
-from messaging_client.cache import CacheInfo
-from messaging_client.client import MessagingClient
-from messaging_client.clock import Clock, SystemClock
-from messaging_client.config import MessagingConfig
-from messaging_client.dispatch import EventStream, Subscription
-from messaging_client.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    Conflict,
-    ConnectFailed,
-    ConnectionLost,
-    ConnectTimeout,
-    ExpectTimeout,
-    MessagingError,
-    NotConnected,
-    NotFound,
-    OutboxFull,
-    PermissionDenied,
-    RateLimited,
-    RequestError,
-    RequestTimeout,
-    SendUncertain,
-    ServerError,
-    StoreError,
-    TransportError,
-    UnexpectedResponse,
-    ValidationFailed,
-)
-from messaging_client.events import (
-    ConnectionChange,
-    ConversationUpdated,
-    CustomEvent,
-    GapDetected,
-    HandlerError,
-    InvalidPayload,
-    MessageFailed,
-    MessageSent,
-    Notification,
-    PresenceEvent,
-    SlowConsumer,
-    TypingEvent,
-)
-from messaging_client.inbox import Inbox
-from messaging_client.models import (
-    ConnectionCause,
-    ConnectionState,
-    ContextType,
-    Conversation,
-    ConversationStatus,
-    History,
-    Id,
-    Message,
-    MessagePreview,
-    MessageStatus,
-    MessageType,
-    Page,
-    Pagination,
-    Participant,
-    PresenceStatus,
-    User,
-    UserType,
-)
-from messaging_client.reports import CloseReport, Stats, Status
-from messaging_client.session import ContextInfo, ConversationSession
-from messaging_client.subscriptions import Expectation
-from messaging_client.timeline import Timeline
+
+if TYPE_CHECKING:
+    from messaging_client.cache import CacheInfo
+    from messaging_client.client import MessagingClient
+    from messaging_client.clock import (
+        Clock,
+        SystemClock,
+    )
+    from messaging_client.config import MessagingConfig
+    from messaging_client.diagnosis import (
+        CHECKS,
+        CheckOutcome,
+        CheckResult,
+        Diagnosis,
+        diagnose,
+    )
+    from messaging_client.dispatch import (
+        EventStream,
+        Subscription,
+    )
+    from messaging_client.errors import (
+        AuthenticationError,
+        ConfigurationError,
+        Conflict,
+        ConnectFailed,
+        ConnectionLost,
+        ConnectTimeout,
+        ExpectTimeout,
+        MessagingError,
+        NotConnected,
+        NotFound,
+        OutboxFull,
+        PermissionDenied,
+        RateLimited,
+        RequestError,
+        RequestTimeout,
+        SendUncertain,
+        ServerError,
+        StoreError,
+        TransportError,
+        UnexpectedResponse,
+        ValidationFailed,
+    )
+    from messaging_client.events import (
+        ConnectionChange,
+        ConversationUpdated,
+        CustomEvent,
+        GapDetected,
+        HandlerError,
+        InvalidPayload,
+        MessageFailed,
+        MessageSent,
+        Notification,
+        PresenceEvent,
+        SlowConsumer,
+        TypingEvent,
+    )
+    from messaging_client.inbox import Inbox
+    from messaging_client.models import (
+        ConnectionCause,
+        ConnectionState,
+        ContextType,
+        Conversation,
+        ConversationStatus,
+        History,
+        Id,
+        Message,
+        MessagePreview,
+        MessageStatus,
+        MessageType,
+        Page,
+        Pagination,
+        Participant,
+        PresenceStatus,
+        User,
+        UserType,
+    )
+    from messaging_client.reports import (
+        CloseReport,
+        Stats,
+        Status,
+    )
+    from messaging_client.session import (
+        ContextInfo,
+        ConversationSession,
+    )
+    from messaging_client.subscriptions import Expectation
+    from messaging_client.timeline import Timeline
 
 __all__ = [
+    "CHECKS",
     "AuthenticationError",
     "CacheInfo",
+    "CheckOutcome",
+    "CheckResult",
     "Clock",
     "CloseReport",
     "ConfigurationError",
@@ -89,6 +116,7 @@ __all__ = [
     "ConversationStatus",
     "ConversationUpdated",
     "CustomEvent",
+    "Diagnosis",
     "EventStream",
     "ExpectTimeout",
     "Expectation",
@@ -136,10 +164,51 @@ __all__ = [
     "UserType",
     "ValidationFailed",
     "__version__",
+    "diagnose",
 ]
 
-# Where exceptions leave the package: see `messaging_client.boundary`.
-_guard(MessagingClient)
-_guard(ConversationSession)
-_guard(Inbox)
-_guard(Expectation)
+_NAMES = {
+    "cache": "CacheInfo",
+    "client": "MessagingClient",
+    "clock": "Clock SystemClock",
+    "config": "MessagingConfig",
+    "diagnosis": "CHECKS CheckOutcome CheckResult Diagnosis diagnose",
+    "dispatch": "EventStream Subscription",
+    "errors": (
+        "AuthenticationError ConfigurationError Conflict ConnectFailed ConnectTimeout ConnectionLost "
+        "ExpectTimeout MessagingError NotConnected NotFound OutboxFull PermissionDenied RateLimited "
+        "RequestError RequestTimeout SendUncertain ServerError StoreError TransportError UnexpectedResponse "
+        "ValidationFailed"
+    ),
+    "events": (
+        "ConnectionChange ConversationUpdated CustomEvent GapDetected HandlerError InvalidPayload "
+        "MessageFailed MessageSent Notification PresenceEvent SlowConsumer TypingEvent"
+    ),
+    "inbox": "Inbox",
+    "models": (
+        "ConnectionCause ConnectionState ContextType Conversation ConversationStatus History Id Message "
+        "MessagePreview MessageStatus MessageType Page Pagination Participant PresenceStatus User UserType"
+    ),
+    "reports": "CloseReport Stats Status",
+    "session": "ContextInfo ConversationSession",
+    "subscriptions": "Expectation",
+    "timeline": "Timeline",
+}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name on its first use: pytest imports this package for its plugin, and `--help` needs nothing of it.
+
+    Modules that hold public names are attributes too (`messaging_client.errors`).
+    """
+    if name in _NAMES:
+        return import_module(f"{__name__}.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from messaging_client import arguments as check
+from messaging_client.boundary import guard
 from messaging_client.cache import CacheInfo, messages_of, people_of
 from messaging_client.clock import Clock
 from messaging_client.closing import Closing
@@ -302,3 +303,6 @@ class MessagingClient(Parts):
     def cache_info(self) -> CacheInfo:
         """Hits, misses and size of the cache."""
         return self._cache.info()
+
+
+guard(MessagingClient)  # where exceptions leave the package: see `messaging_client.boundary`

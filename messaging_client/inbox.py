@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
 from messaging_client import arguments as check
+from messaging_client.boundary import guard
 from messaging_client.cache import LISTS, ReadCache
 from messaging_client.changes import Changes
 from messaging_client.clock import end_task
@@ -315,3 +316,6 @@ def _plain(text: str) -> str:
     """The text without accents and case."""
     parts = unicodedata.normalize("NFKD", text.casefold())
     return "".join(each for each in parts if not unicodedata.combining(each))
+
+
+guard(Inbox)  # where exceptions leave the package: see `messaging_client.boundary`

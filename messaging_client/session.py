@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from messaging_client import arguments as check
 from messaging_client.arrivals import MessageStream, Waiting
+from messaging_client.boundary import guard
 from messaging_client.changes import Changes
 from messaging_client.clock import end_task
 from messaging_client.conversation_state import ConversationState
@@ -316,3 +317,6 @@ class ConversationSession:
     def on_change(self, handler: Callable[[ConversationSession], Any]) -> Subscription[Any]:
         """Call `handler` with this session after changes; several changes at a time make one call."""
         return self._changes.subscribe(handler)
+
+
+guard(ConversationSession)  # where exceptions leave the package: see `messaging_client.boundary`

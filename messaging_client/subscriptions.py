@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Generic, TypeVar, overload
 
 from messaging_client import arguments as check
+from messaging_client.boundary import guard
 from messaging_client.clock import Clock, finished_within
 from messaging_client.dispatch import Dispatcher, EventStream, Handler, Subscription
 from messaging_client.errors import ExpectTimeout, NotConnected
@@ -351,5 +352,7 @@ class Subscriptions:
         seconds = check.checked_patience("expect", timeout)
         return Expectation(self._dispatcher, type, predicate, seconds, self._clock)
 
+
+guard(Expectation)  # where exceptions leave the package: see `messaging_client.boundary`
 
 __all__ = ["ALL_EVENTS", "Event", "EventHook", "Expectation", "MessageHook", "Subscriptions"]

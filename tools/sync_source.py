@@ -33,8 +33,8 @@ BY_HAND = {
 }
 """Classes written by hand that do the same."""
 
-LEFT_OUT = {"Timeline"}
-"""Public names of the package that the blocking client has no use for."""
+LEFT_OUT = {"Timeline", "CHECKS", "CheckOutcome", "CheckResult", "Diagnosis", "diagnose"}
+"""Public names of the package that the blocking client has no use for; a diagnosis is a coroutine: `asyncio.run`."""
 
 
 @dataclass

@@ -12,7 +12,7 @@ their titles, in order. Cancelling it closes what it opened. It disturbs nobody:
 a page of the list and of one conversation, marks nothing read, and the typing event that it sends says *stopped*.
 """
 
-from messaging_client.diagnosis.diagnose import diagnose
+from messaging_client.diagnosis.checks import diagnose
 from messaging_client.diagnosis.results import CHECKS, CheckOutcome, CheckResult, Diagnosis
 
 __all__ = ["CHECKS", "CheckOutcome", "CheckResult", "Diagnosis", "diagnose"]

@@ -37,9 +37,9 @@ class Network:
     def __init__(self, address: ServerAddress, config: MessagingConfig) -> None:
         self._address = address
         self._config = config
-        nearest = (
-            address if config.proxy is None else ServerAddress.parse(_origin_of(config.proxy), allow_insecure=True)
-        )
+        nearest = address
+        if config.proxy is not None:
+            nearest = ServerAddress.parse(ProxyAddress.parse(config.proxy).url, allow_insecure=True)
         self._host = nearest.host
         self._port = nearest.port or (443 if nearest.scheme == "https" else 80)
         self._whose = "" if config.proxy is None else "the proxy: "
