@@ -36,10 +36,13 @@ class PicturedApp(ChatApp):
 
     async def until(self, holds: Callable[[], object]) -> None:
         """Return once something holds, looked at after each drawing."""
-        async with asyncio.timeout(20):
-            while not holds():
-                self.drawn.clear()
-                await self.drawn.wait()
+        try:
+            async with asyncio.timeout(20):
+                while not holds():
+                    self.drawn.clear()
+                    await self.drawn.wait()
+        except TimeoutError:
+            raise TimeoutError(f"It does not come to hold:\n{self.text()}") from None
 
     def text(self) -> str:
         """What is to be read on the screen."""
@@ -71,7 +74,7 @@ async def _fill(server: MessagingServer) -> int:
     ):
         message = await server.say(main, text, sender, at=now - timedelta(minutes=minutes), broadcast=False)
         if sender == DOCTOR:
-            await server.mark_read(message["id"], MARIE)
+            await server.mark_read(message["id_message"], MARIE)
     return main
 
 
@@ -93,7 +96,7 @@ async def _draw(folder: Path, name: str, size: tuple[int, int], server: Messagin
                 await pilot.press(*"Prenez-la")
             elif what == "failed":
                 server.faults.answer("send", 403, count=1)
-                await pilot.press(*"Avec le repas", "enter")
+                await pilot.press(*"Aveclerepas", "enter")
                 await app.until(lambda: "not sent" in app.text())
                 await server.faults.cut(DOCTOR)
                 await app.until(lambda: "reconnecting" in app.text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from rich.segment import Segments
@@ -36,11 +37,11 @@ class ChatApp(App[None]):
         light: begin with the light colours.
     """
 
-    CSS_PATH = "chat.tcss"
+    CSS_PATH = Path(__file__).with_name("chat.tcss")
     TITLE = "messaging-client"
     ENABLE_COMMAND_PALETTE = False  # it offers to save pictures of patients' words
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f8", "colours", "Light/dark"),
+        Binding("f8", "colours", "Light/dark", key_display="F8"),
         Binding("ctrl+r", "read_again", "Read again", show=False),
         Binding("ctrl+q", "ask_to_quit", "Quit", priority=True),
         Binding("ctrl+c", "ask_to_quit", "Quit", show=False),

@@ -18,9 +18,9 @@ MOST_LINES = 40
 _LONGEST_NAME = 80
 
 _STATES = {
-    MessageStatus.SENDING: ("… sending", "$text-muted"),
-    MessageStatus.SENT: ("✓ sent", "$text-muted"),
-    MessageStatus.DELIVERED: ("✓ delivered", "$text-muted"),
+    MessageStatus.SENDING: ("… sending", "$foreground-muted"),
+    MessageStatus.SENT: ("✓ sent", "$foreground-muted"),
+    MessageStatus.DELIVERED: ("✓ delivered", "$foreground-muted"),
     MessageStatus.READ: ("✓✓ read", "$text-success"),
     MessageStatus.ERROR: ("✗ not sent", "bold $text-error"),
     MessageStatus.UNCERTAIN: ("? uncertain", "bold $text-warning"),
@@ -75,12 +75,12 @@ class Shown:
 def blocks_of(shown: Shown, today: date) -> Iterator[Block]:
     """Give the blocks of a conversation, the lines between days included."""
     if shown.top:
-        yield Block("top", rule=shown.top, style="$text-muted")
+        yield Block("top", rule=shown.top, style="$foreground-muted")
     before: date | None = None
     for message in shown.messages:
         day = message.timestamp.astimezone().date()
         if day != before:
-            yield Block(f"day {day}", rule=day_name(day, today), style="$text-muted")
+            yield Block(f"day {day}", rule=day_name(day, today), style="$foreground-muted")
             before = day
         if message.id == shown.new_from:
             words = "1 new message" if shown.new_count == 1 else f"{shown.new_count} new messages"
@@ -118,7 +118,7 @@ def heading(block: Block) -> tuple[Content, Content]:
     assert message is not None
     name = "You" if block.is_own else plain(message.sender.display_name, _LONGEST_NAME)
     when = f"{message.timestamp.astimezone():%H:%M}" + (" (came late)" if message.late else "")
-    left = Content.assemble((name, "bold $text-primary" if block.is_own else "bold"), "  ", (when, "$text-muted"))
+    left = Content.assemble((name, "bold $text-primary" if block.is_own else "bold"), "  ", (when, "$foreground-muted"))
     if block.is_own:
         word, style = _STATES.get(message.status, ("", ""))
         return left, Content.styled(word, style)
@@ -134,11 +134,11 @@ def body(block: Block) -> Content:
     cut = len(message.content) - MOST_CHARACTERS
     parts: list[Content] = []
     if message.type not in (MessageType.TEXT, MessageType.UNKNOWN):
-        parts.append(Content.styled(f"[{message.type}]", "italic $text-muted"))
+        parts.append(Content.styled(f"[{message.type}]", "italic $foreground-muted"))
     parts.append(Content("\n".join(lines[:MOST_LINES])))
     if cut > 0 or len(lines) > MOST_LINES:
         more = f"… {cut} more characters" if cut > 0 else f"… {len(lines) - MOST_LINES} more lines"
-        parts.append(Content.styled(f"{more} (Enter shows all)", "italic $text-muted"))
+        parts.append(Content.styled(f"{more} (Enter shows all)", "italic $foreground-muted"))
     if block.is_own and message.status in _HINTS:
         parts.append(Content.styled(_HINTS[message.status], _STATES[message.status][1]))
     return Content("\n").join(parts)

@@ -158,7 +158,7 @@ class ConversationPane(Vertical):
     def _show_filters(self) -> None:
         parts: list[Content | str] = []
         for number, (kind, word) in enumerate(FILTERS, 1):
-            style = "reverse bold" if kind == self.kind else "$text-muted"
+            style = "reverse bold" if kind == self.kind else "$foreground-muted"
             parts += [Content.styled(f"{number} {word}", style), "\n" if number == 3 else "  "]
         self.query_one("#filters", Static).update(Content.assemble(*parts))
 
@@ -217,7 +217,7 @@ def _row(row: Row, is_current: bool, user: User | None, width: int, today: date)
         mark = Content.styled("● ", "bold $text-accent")
     else:
         mark = Content.styled("▸ " if is_current else "  ", "$text-primary")
-    right = Content.styled(when, "$text-muted")
+    right = Content.styled(when, "$foreground-muted")
     if conversation.unread_count:
         right = Content.assemble((f"{conversation.unread_count} new", "bold $text-accent"), " ", right)
     who = Content.styled(people(conversation, user) if user is not None else "", _who_style(conversation, is_current))
@@ -243,5 +243,5 @@ def _second(row: Row) -> Content:
     last = row.conversation.last_message
     preview = "" if last is None else plain(last.content, _MOST)
     return Content.styled(
-        f"{about(row.conversation)} · {preview}" if preview else about(row.conversation), "$text-muted"
+        f"{about(row.conversation)} · {preview}" if preview else about(row.conversation), "$foreground-muted"
     )

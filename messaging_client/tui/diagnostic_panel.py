@@ -20,7 +20,7 @@ from messaging_client.tui.plain import plain
 _MARKS = {
     CheckOutcome.OK: ("✓", "bold $text-success"),
     CheckOutcome.FAILED: ("✗", "bold $text-error"),
-    CheckOutcome.SKIPPED: ("–", "$text-muted"),
+    CheckOutcome.SKIPPED: ("–", "$foreground-muted"),
 }
 
 
@@ -114,9 +114,9 @@ class DiagnosticPanel(ModalScreen[None]):
         lines: list[Content] = []
         for name, title in CHECKS.items():
             result = self._results.get(name)
-            mark, style = ("·", "$text-muted") if result is None else _MARKS[result.outcome]
+            mark, style = ("·", "$foreground-muted") if result is None else _MARKS[result.outcome]
             detail = "" if result is None else plain(result.detail)
-            lines.append(Content.assemble((f"{mark} ", style), (title, "bold"), ("  " + detail, "$text-muted")))
+            lines.append(Content.assemble((f"{mark} ", style), (title, "bold"), ("  " + detail, "$foreground-muted")))
             if result is not None and result.advice:
                 lines.append(Content.styled(f"    → {plain(result.advice)}", "$text-warning"))
         lines.append(Content.styled(self._end, "bold"))
@@ -124,4 +124,4 @@ class DiagnosticPanel(ModalScreen[None]):
 
 
 def _field(name: str, value: str) -> Content:
-    return Content.assemble((f"  {name:<15}", "$text-muted"), value)
+    return Content.assemble((f"  {name:<15}", "$foreground-muted"), value)

@@ -141,7 +141,7 @@ class NewConversation(ModalScreen[Conversation]):
         if not asked.person or not (asked.title if asked.kind == WITHOUT_CONTEXT else asked.number):
             problem.update(Content.styled("Fill in every field.", "$text-error"))
             return
-        problem.update(Content.styled("Asking the server …", "$text-muted"))
+        problem.update(Content.styled("Asking the server …", "$foreground-muted"))
         try:
             self.dismiss(await self._create(asked))
         except MessagingError as error:
@@ -168,5 +168,5 @@ class WholeMessage(ModalScreen[None]):
         with Vertical(classes="dialog", id="whole") as page:
             page.border_title = Content(plain("You" if self._is_own else message.sender.display_name, 80))
             page.border_subtitle = "↑↓ scroll   esc closes"
-            yield Static(Content.styled(plain(about), "$text-muted"))
+            yield Static(Content.styled(plain(about), "$foreground-muted"))
             yield TextArea(plain_lines(message.content), read_only=True, compact=True, id="text")

@@ -41,7 +41,7 @@ class MainScreen(Screen[None]):
         Binding("f2,n", "new", "New", key_display="F2"),
         Binding("f3,slash", "search", "Search", key_display="F3"),
         Binding("f4,d", "app.diagnose", "Diagnosis", key_display="F4"),
-        Binding("f6,M", "mark_read", "Mark all read", key_display="F6"),
+        Binding("f9,M", "mark_read", "Mark all read", key_display="F9"),
     ]
 
     def __init__(self, desk: Desk) -> None:
@@ -130,7 +130,7 @@ class MainScreen(Screen[None]):
         place = self._desk.current
         self._composer.display = place is not None
         if place is None:
-            self.query_one("#title", Static).update(Content.styled("Choose a conversation", "$text-muted"))
+            self.query_one("#title", Static).update(Content.styled("Choose a conversation", "$foreground-muted"))
             return
         if place.returned:
             self._composer.put_back("\n".join(place.returned))
@@ -158,10 +158,10 @@ class MainScreen(Screen[None]):
         if conversation is None:
             return Content.styled(f"Conversation {place.id}", "bold")
         title = Content.assemble(
-            (people(conversation, self.chat.client.current_user), "bold"), "  ", (about(conversation), "$text-muted")
+            (people(conversation, self.chat.client.current_user), "bold"), "  ", (about(conversation), "$foreground-muted")
         )
         described = session.context_info.description if session is not None else None
-        return Content.assemble(title, "  ", (plain(described or "", 300), "italic $text-muted"))
+        return Content.assemble(title, "  ", (plain(described or "", 300), "italic $foreground-muted"))
 
     def _show_below(self) -> None:
         place = self._desk.current
@@ -170,7 +170,7 @@ class MainScreen(Screen[None]):
         if place is not None and place.error is not None:
             line = Content.styled(f"{plain(str(place.error))} (Ctrl+R: try again)", "$text-error")
         elif session is None:
-            line = Content.styled("Reading the conversation …", "$text-muted")
+            line = Content.styled("Reading the conversation …", "$foreground-muted")
         elif self._messages.below:
             line = Content.styled(f"↓ {self._messages.below} below (End)", "bold $text-accent")
         elif session.typing_users:
@@ -278,7 +278,7 @@ class MainScreen(Screen[None]):
             return
         if self._desk.send(place, text):
             self._composer.load("")
-            self._messages.action_last()
+            self._messages.follow()
         else:
             self.chat.tell("The conversation is not open yet; your text stays here.", "warning")
 

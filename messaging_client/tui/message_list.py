@@ -85,8 +85,10 @@ class MessageList(ScrollView, can_focus=True):
         self._blocks = list(blocks_of(shown, today))
         self._lay_out()
         if self.chosen is not None and self.chosen not in self._places:
-            self.chosen = self._ids()[-1] if self._ids() else None
+            self.chosen = None
+        self._choose_last_if_none()
         self._return_to(at_end, anchor)
+        self.refresh_bindings()  # the state of the chosen message may be another now
 
     def forget(self) -> None:
         """Show nothing, and begin at the end with whatever is shown next."""
@@ -95,7 +97,7 @@ class MessageList(ScrollView, can_focus=True):
         self.chosen = None
         self._seen_to = None
         self._lay_out()
-        self.scroll_to(y=0, animate=False)
+        self._go(0)
 
     @property
     def is_at_end(self) -> bool:
@@ -149,12 +151,16 @@ class MessageList(ScrollView, can_focus=True):
 
     def _return_to(self, at_end: bool, anchor: tuple[Id, int] | None) -> None:
         if at_end:
-            self.scroll_to(y=self._farthest, animate=False)
+            self._go(self._farthest)
             ids = self._ids()
             self._seen_to = ids[-1] if ids else None
         elif anchor is not None and anchor[0] in self._places:
-            self.scroll_to(y=self._begin(self._places[anchor[0]]) + anchor[1], animate=False)
+            self._go(self._begin(self._places[anchor[0]]) + anchor[1])
         self._look_up()
+
+    def _go(self, y: int) -> None:
+        # By force: where all was in sight until now, Textual does not know yet that there is something to scroll.
+        self.scroll_to(y=y, animate=False, force=True)
 
     def _begin(self, place: int) -> int:
         return self._ends[place - 1] if place else 0
@@ -239,10 +245,15 @@ class MessageList(ScrollView, can_focus=True):
             self._look_up()
         self.post_message(self.Moved())
 
-    def on_focus(self) -> None:
+    def watch_has_focus(self, value: bool) -> None:
         """Choose the last message, unless one is chosen."""
+        super().watch_has_focus(value)
+        self.refresh()
+        self._choose_last_if_none()
+
+    def _choose_last_if_none(self) -> None:
         ids = self._ids()
-        if self.chosen is None and ids:
+        if self.chosen is None and ids and self.has_focus:
             self.chosen = ids[-1]
 
     def action_choose(self, step: int) -> None:
@@ -255,7 +266,7 @@ class MessageList(ScrollView, can_focus=True):
         top, end = self._begin(place), self._ends[place]
         y, height = self.scroll_offset.y, self.scrollable_content_region.height
         if (step > 0 and end > y + height) or (step < 0 and top < y):
-            self.scroll_to(y=y + step * max(1, height // 2), animate=False)
+            self._go(y + step * max(1, height // 2))
             return
         index = min(len(ids) - 1, max(0, ids.index(self.chosen) + step))
         self.chosen = ids[index]
@@ -265,19 +276,19 @@ class MessageList(ScrollView, can_focus=True):
         place, y, height = self._places[key], self.scroll_offset.y, self.scrollable_content_region.height
         top, end = self._begin(place), self._ends[place]
         if is_first:
-            self.scroll_to(y=0, animate=False)
+            self._go(0)
         elif is_last:
-            self.scroll_to(y=max(0, end - height), animate=False)
+            self._go(max(0, end - height))
         elif top < y or end - top > height:
-            self.scroll_to(y=top, animate=False)
+            self._go(top)
         elif end > y + height:
-            self.scroll_to(y=end - height, animate=False)
+            self._go(end - height)
 
     def action_page(self, step: int) -> None:
         """Go on by what is in sight, and choose a message that is in sight then."""
         height = max(1, self.scrollable_content_region.height - 1)
         y = min(self._farthest, max(0, self.scroll_offset.y + step * height))
-        self.scroll_to(y=y, animate=False)
+        self._go(y)
         line = y if step < 0 else y + height
         for place in range(min(bisect_right(self._ends, line), len(self._blocks) - 1), -1, -1):
             if self._blocks[place].message is not None:
@@ -288,14 +299,19 @@ class MessageList(ScrollView, can_focus=True):
         """Go to the first message that is here."""
         ids = self._ids()
         self.chosen = ids[0] if ids else None
-        self.scroll_to(y=0, animate=False)
+        self._go(0)
         self._look_up()
+
+    def follow(self) -> None:
+        """Go to the end and stay there; the last message is chosen next, whichever it is then."""
+        self.chosen = None
+        self._go(self._farthest)
 
     def action_last(self) -> None:
         """Go to the last message."""
         ids = self._ids()
         self.chosen = ids[-1] if ids else None
-        self.scroll_to(y=self._farthest, animate=False)
+        self._go(self._farthest)
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
