@@ -1,31 +1,58 @@
-"""Commands and their options. What a command needs is imported when it runs, so that `--help` is quick."""
+"""Commands and their options. What a command needs is imported when it runs, so that `--help` is quick.
+
+A command of a module of its own, whose top imports typer and `cli.options` only, is registered in `_register`.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-EXIT_FAILED = 1
+from messaging_client.cli.choices import EventKind, Filter, Person
+from messaging_client.cli.exit_codes import ExitCode, table
+from messaging_client.cli.options import ServerArguments, with_server
+
+_JSON_HELP = "One line of JSON for each thing, in place of words; its form is documented."
+
+JsonOption = Annotated[bool, typer.Option("--json", help=_JSON_HELP)]
+ConversationArgument = Annotated[str, typer.Argument(metavar="CONVERSATION", help="Id of the conversation.")]
 
 app = typer.Typer(
     name="messaging-client",
-    help="Secure medical messaging from the command line.",
-    no_args_is_help=True,
+    help="Secure medical messaging from the command line. The server and the user come from the variables "
+    "MESSAGING_URL and MESSAGING_TOKEN, or from options of each command.",
+    epilog=f"Exit codes:\n\n\b\n{table()}",
+    # Plain text: no boxes in a pipe, and a third of the time.
+    rich_markup_mode=None,
     # A traceback with local variables would show messages and tokens.
-    pretty_exceptions_show_locals=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
+token_app = typer.Typer(help="Make a token for the embedded server, or look at one.", rich_markup_mode=None)
+app.add_typer(token_app, name="token")
+
+
+@app.callback(invoke_without_command=True)
+@token_app.callback(invoke_without_command=True)
+def _without_command(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(ExitCode.USAGE)
 
 
 @app.command()
 def demo() -> None:
-    """Run a patient and a doctor on the embedded server, and show live what happens."""
+    """Show a patient and a doctor exchange messages, live.
+
+    It runs on an embedded server of its own, and takes some seconds.
+    """
+    import asyncio
+
     from messaging_client.cli.demo import show_demo
 
-    if not asyncio.run(show_demo()):
-        raise typer.Exit(EXIT_FAILED)
+    raise typer.Exit(ExitCode.OK if asyncio.run(show_demo()) else ExitCode.FAILED)
 
 
 @app.command()
@@ -37,10 +64,136 @@ def serve(
         Path | None, typer.Option(help="File with the key that tokens are signed with, 32 bytes or more.")
     ] = None,
 ) -> None:
-    """Run the embedded server, for development and tests only, until Ctrl-C; prints tokens to try it with."""
+    """Run the embedded server, for development only.
+
+    It runs until Ctrl-C, and prints tokens to try it with.
+    """
     from messaging_client.cli.serve import run_server
 
     raise typer.Exit(run_server(host=host, port=port, database=database, secret_file=secret_file))
+
+
+@app.command()
+@with_server
+async def inbox(
+    server: ServerArguments,
+    kind: Annotated[Filter, typer.Option("--filter", help="Only these conversations.")] = Filter.ALL,
+    search: Annotated[
+        str, typer.Option(help="Only where every word is found in names, title or last message.", show_default=False)
+    ] = "",
+    as_json: JsonOption = False,
+) -> int:
+    """List the user's conversations.
+
+    The most recently active come first; a dot marks those with messages that are not read, and says how many.
+    """
+    from messaging_client.cli.inbox import show_inbox
+
+    return await show_inbox(server, kind=kind.value, search=search, as_json=as_json)
+
+
+@app.command()
+@with_server
+async def tail(
+    server: ServerArguments,
+    conversation: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Only this conversation; may be given again. Without it, all of the user's."),
+    ] = None,
+    kind: Annotated[
+        list[EventKind] | None,
+        typer.Option(
+            "--type", help="Only these events; may be given again. Without it, all but sent, update and notification."
+        ),
+    ] = None,
+    own: Annotated[bool, typer.Option("--own", help="The user's own messages too.")] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Print what happens, as it happens.
+
+    Messages with their text, who types, who comes and goes, and the state of the connection, until Ctrl-C.
+    """
+    from messaging_client.cli.tail import tail as show
+
+    return await show(server, conversations=conversation or (), kinds=kind or (), own=own, as_json=as_json)
+
+
+@app.command()
+@with_server
+async def send(
+    server: ServerArguments,
+    conversation: ConversationArgument,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to say; - reads it from standard input.")],
+    timeout: Annotated[float, typer.Option(help="Seconds after which it is given up.", min=0.1)] = 60.0,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            show_default=False,
+            help="SQLite file that keeps a message which is not sent yet; the next send with it sends that first.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Send a message, and print its id.
+
+    The id is printed when the server has stored the message; until then it is tried, and never sent twice.
+    """
+    from messaging_client.cli.send import send as deliver
+
+    return await deliver(server, conversation, text, timeout=timeout, store=store, as_json=as_json)
+
+
+@app.command()
+@with_server
+async def diagnose(
+    server: ServerArguments,
+    conversation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID", show_default=False, help="Conversation whose room is entered; else the first of the list."
+        ),
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds that each answer is waited for.", min=0.1, max=3600)] = 10.0,
+    as_json: JsonOption = False,
+) -> int:
+    """Find out why it does not work.
+
+    Looks at everything between the user and live messages, a step at a time, and says what to do. It disturbs nobody:
+    nothing is marked read, and the typing event that it sends says that the user has stopped.
+    """
+    from messaging_client.cli.diagnose import show_diagnosis
+
+    return await show_diagnosis(server, conversation=conversation, timeout=timeout, as_json=as_json)
+
+
+@token_app.command()
+def mint(
+    user_type: Annotated[Person, typer.Argument(metavar="patient|medecin", help="Which kind of user.")],
+    user_id: Annotated[int, typer.Argument(metavar="ID", help="The user's id.")],
+    secret_file: Annotated[
+        Path, typer.Option(metavar="FILE", help="The key, as given to serve --secret-file; 32 bytes or more.")
+    ],
+    expires_in: Annotated[float, typer.Option(metavar="SECONDS", help="How long it is valid.")] = 604800,
+) -> None:
+    """Print a token for the embedded server."""
+    from messaging_client.cli import token
+
+    raise typer.Exit(
+        token.mint(user_type=user_type.value, user_id=user_id, secret_file=secret_file, expires_in=expires_in)
+    )
+
+
+@token_app.command()
+@with_server
+async def inspect(server: ServerArguments, as_json: JsonOption = False) -> int:
+    """Print what a token says, without its signature.
+
+    Whose it is, when it expires, and its claims. No server is asked.
+    """
+    from messaging_client.cli import token
+
+    return token.inspect(server, as_json=as_json)
 
 
 @app.command()

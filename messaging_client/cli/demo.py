@@ -22,6 +22,7 @@ from messaging_client import (
     PresenceEvent,
     TypingEvent,
 )
+from messaging_client.cli.output import OutputGone, console, printable
 from messaging_client.testing import MessagingServer
 
 PATIENT = ("patient", 5)
@@ -33,28 +34,38 @@ LIMIT = 30.0
 _CONFIG = MessagingConfig(reconnection_delay=1.0, settle_delay=0.5)
 
 
-def printable(text: str) -> str:
-    """Give a text of somebody else's without what a terminal would obey: control characters, changes of direction."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
-
-
 class Screen:
     """Prints what each side sees, as it happens."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._began = time.monotonic()
+        self._is_gone = False
 
     def heading(self, text: str) -> None:
-        """Begin a part."""
-        self._console.print(Text(f"\n{text}", style="bold"))
+        """Begin a part.
+
+        Raises:
+            OutputGone: nobody reads any more. It is not raised by `line`, which handlers call.
+        """
+        self._print(Text(f"\n{text}", style="bold"))
+        if self._is_gone:
+            raise OutputGone
 
     def line(self, who: str, what: str, detail: str, style: str = "") -> None:
         """Say what one side saw or did."""
         seconds = time.monotonic() - self._began
         shown = printable(detail)
         line = Text.assemble((f"{seconds:6.2f} s  ", "dim"), (f"{who:<8}", "cyan"), (f"{what:<13}", style), shown)
-        self._console.print(line, soft_wrap=True)
+        self._print(line)
+
+    def _print(self, line: Text) -> None:
+        if self._is_gone:
+            return
+        try:
+            self._console.print(line, soft_wrap=True)
+        except OutputGone:
+            self._is_gone = True
 
 
 class Watcher:
@@ -104,7 +115,7 @@ async def show_demo() -> bool:
     Returns:
         Whether each side saw every message exactly once, and the server has them all.
     """
-    screen = Screen(Console(highlight=False))
+    screen = Screen(console())
     async with asyncio.timeout(LIMIT), MessagingServer() as server:
         screen.heading("An embedded messaging server, a doctor's bot and a patient")
         screen.line("server", "listening", server.url)

@@ -6,6 +6,8 @@ import asyncio
 import sys
 from pathlib import Path
 
+from messaging_client.cli.exit_codes import ExitCode
+from messaging_client.cli.output import complain
 from messaging_client.errors import ConfigurationError
 from messaging_client.testing import MessagingServer
 from messaging_client.testing.serving import serve
@@ -21,15 +23,15 @@ def run_server(*, host: str, port: int, database: str, secret_file: Path | None)
     """Run the embedded server until SIGINT or SIGTERM.
 
     Returns:
-        The exit code: 0, or 1 when it could not start.
+        The exit code.
     """
     try:
         secret = None if secret_file is None else secret_file.read_text().strip()
         asyncio.run(serve(host=host, port=port, database=database, secret=secret, on_ready=_say_ready))
     except (ConfigurationError, OSError) as error:
-        sys.stderr.write(f"The server cannot start: {error}\n")
-        return 1
-    return 0
+        complain(f"The server cannot start: {error}")
+        return ExitCode.FAILED
+    return ExitCode.OK
 
 
 def _say_ready(server: MessagingServer) -> None:

@@ -226,7 +226,7 @@ class _Run:
         if expires is None:
             return Seen("the token names no expiry", {"expires_at": None})
         left = (expires - datetime.now(UTC)).total_seconds()
-        facts = {"expires_at": expires.isoformat(), "seconds_left": int(left)}
+        facts = {"expires_at": f"{expires:%Y-%m-%dT%H:%M:%SZ}", "seconds_left": int(left)}
         local = f"{expires.astimezone():%Y-%m-%d %H:%M}"
         if left <= 0:
             raise CheckFailed(
@@ -332,8 +332,10 @@ class _Run:
                     await self._probe.emit_typing(target, False)
                     await asyncio.wait({waiting}, timeout=min(_TYPING_INTERVAL, ends - now))
                     if waiting.done():
-                        took = time.monotonic() - now
-                        return Seen(f"{took * 1000:.0f} ms, to a second connection of the user", {"seconds": took})
+                        took = round(time.monotonic() - now, 3)
+                        return Seen(
+                            f"{took * 1000:.0f} ms, to a second connection of the user", {"round_trip_seconds": took}
+                        )
             finally:
                 waiting.cancel()
         raise CheckFailed(

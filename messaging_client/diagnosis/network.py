@@ -169,7 +169,7 @@ def _read_certificate(secured: ssl.SSLObject) -> Seen:
     days = (expires - datetime.now(UTC)).days
     return Seen(
         f"{version}, certificate valid until {expires:%Y-%m-%d} ({days} days)",
-        {"version": version, "certificate_expires_at": expires.isoformat(), "certificate_days": days},
+        {"version": version, "certificate_expires_at": f"{expires:%Y-%m-%dT%H:%M:%SZ}", "certificate_days": days},
         advice=f"The certificate expires in {days} days: have it renewed." if days < RENEW_DAYS else None,
     )
 

@@ -11,19 +11,19 @@ from typing import Any
 
 CHECKS: Mapping[str, str] = MappingProxyType(
     {
-        "client": "This client's connection",
+        "client": "This client",
         "token": "Token",
         "expiry": "Token expiry",
-        "dns": "Name look-up (DNS)",
-        "tcp": "TCP connection",
+        "dns": "Name (DNS)",
+        "tcp": "TCP",
         "tls": "TLS",
         "health": "Server health",
         "clock": "Clock",
         "authentication": "REST authentication",
         "handshake": "Socket handshake",
         "namespace": "Socket namespace",
-        "room": "Conversation room",
-        "typing": "Typing event, there and back",
+        "room": "Room",
+        "typing": "Typing round trip",
     }
 )
 """Every check by its name, in the order in which they are made, with its title for people."""

@@ -7,7 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from messaging_client.cli.demo import Screen, printable
+from messaging_client.cli.demo import Screen
+from messaging_client.cli.output import printable
 
 
 @pytest.mark.parametrize(
