@@ -134,7 +134,6 @@ PICTURES = (
 
 
 async def _all(folder: Path, wanted: set[str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     for name, size, what in PICTURES:
         if wanted and name not in wanted:
             continue
@@ -148,4 +147,5 @@ if __name__ == "__main__":
     os.environ["TZ"] = "Europe/Paris"
     time.tzset()
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs/pictures"
+    target.mkdir(parents=True, exist_ok=True)
     asyncio.run(_all(target, set(sys.argv[2:])))

@@ -88,4 +88,5 @@ class HelpScreen(ModalScreen[None]):
 
 def _keys(screen: Screen[None], binding: Binding) -> str:
     each = (replace(binding, key=key, key_display=None) for key in binding.key.split(","))
-    return ", ".join(map(screen.app.get_key_display, each))
+    shown = map(screen.app.get_key_display, each)
+    return ", ".join(key.upper() if key[1:].isdigit() else key for key in shown)

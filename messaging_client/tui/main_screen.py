@@ -158,7 +158,9 @@ class MainScreen(Screen[None]):
         if conversation is None:
             return Content.styled(f"Conversation {place.id}", "bold")
         title = Content.assemble(
-            (people(conversation, self.chat.client.current_user), "bold"), "  ", (about(conversation), "$foreground-muted")
+            (people(conversation, self.chat.client.current_user), "bold"),
+            "  ",
+            (about(conversation), "$foreground-muted"),
         )
         described = session.context_info.description if session is not None else None
         return Content.assemble(title, "  ", (plain(described or "", 300), "italic $foreground-muted"))

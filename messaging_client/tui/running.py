@@ -5,48 +5,39 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 
-from messaging_client import CloseReport, MessagingClient, MessagingError
+from messaging_client import CloseReport, MessagingClient
 from messaging_client.tui.app import PATIENCE, ChatApp
 from messaging_client.tui.plain import plain
 
-EXIT_OK, EXIT_FAILED, EXIT_UNSENT = 0, 1, 3
 
-
-async def run_chat(make: Callable[[], MessagingClient], *, is_stored: bool = False, light: bool = False) -> int:
+async def run_chat(client: MessagingClient, *, is_stored: bool = False, light: bool = False) -> tuple[CloseReport, int]:
     """Run the interface until the user quits, or a signal ends it; then send what is left, and say what could not be.
 
     Args:
-        make: makes the client.
-        is_stored: whether the client has a `store=`.
+        client: a client, not yet connected; it is closed in the end.
+        is_stored: whether it has a `store=`.
         light: begin with the light colours.
 
     Returns:
-        The exit code: 0, 1 when it could not begin or broke, 3 when messages are left that may not be on the server.
+        What was left, and the interface's own code: 0, or another number when it broke.
+
+    Raises:
+        MessagingError: it cannot begin: the token or the store cannot be used.
     """
-    try:
-        client = make()
-    except MessagingError as error:
-        return _refuse(error)
+    app: ChatApp | None = None
     try:
         await client.connect(wait=False)
-    except MessagingError as error:
-        await client.aclose(drain=0)
-        return _refuse(error)
-    app = ChatApp(client, is_stored=is_stored, light=light)
-    loop = asyncio.get_running_loop()
-    with suppress(NotImplementedError, AttributeError):  # Windows has neither
-        for ending in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(ending, app.exit)
-    try:
+        app = ChatApp(client, is_stored=is_stored, light=light)
+        with suppress(NotImplementedError, AttributeError):  # Windows has neither
+            for ending in (signal.SIGTERM, signal.SIGHUP):
+                asyncio.get_running_loop().add_signal_handler(ending, app.exit)
         await app.run_async()
     finally:
         report = await _close(client)
-    if _tell_unsent(report, is_stored=is_stored):
-        return EXIT_UNSENT
-    return EXIT_FAILED if app.return_code else EXIT_OK
+    _tell(report, is_stored=is_stored)
+    return report, app.return_code or 0
 
 
 async def _close(client: MessagingClient) -> CloseReport:
@@ -56,20 +47,14 @@ async def _close(client: MessagingClient) -> CloseReport:
     return await client.aclose(drain=PATIENCE)
 
 
-def _tell_unsent(report: CloseReport, *, is_stored: bool) -> bool:
+def _tell(report: CloseReport, *, is_stored: bool) -> None:
     """Say what may not be on the server, without its words: they do not belong into a terminal's history."""
     for message in report.unsent:
-        _say(f"Not certain to be sent: {message.status}, conversation {message.conversation_id}")
+        _say(f"Not certain to be sent ({message.status}): a message of conversation {message.conversation_id}")
     if report.unsent and is_stored:
-        _say("They are kept in the store; the next client on it sends what was not refused.")
+        _say("What was not refused is kept in the store, and sent by the next client on it.")
     elif report.unsent:
-        _say("They are lost to this computer. With --store FILE they would be kept.")
-    return bool(report.unsent)
-
-
-def _refuse(error: MessagingError) -> int:
-    _say(f"The interface cannot start: {error}")
-    return EXIT_FAILED
+        _say("They are gone from this computer. With --store FILE they would be kept.")
 
 
 def _say(words: str) -> None:
