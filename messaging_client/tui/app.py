@@ -145,8 +145,8 @@ class ChatApp(App[None]):
         words = []
         if unsent:
             what = "1 message is" if unsent == 1 else f"{unsent} messages are"
-            fate = "kept in the file and sent next time" if self._is_stored else "lost with what cannot be sent now"
-            words.append(f"{what} not certain to be sent; on quitting, {PATIENCE:.0f} s are left for it, then {fate}.")
+            fate = "it stays in the store" if self._is_stored else "what is still unsent is lost"
+            words.append(f"{what} not certain to be sent. On quitting it is tried for {PATIENCE:.0f} s; then {fate}.")
         if drafts:
             words.append("1 draft is lost." if drafts == 1 else f"{drafts} drafts are lost.")
         return " ".join(words)

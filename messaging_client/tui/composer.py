@@ -26,7 +26,7 @@ class Composer(TextArea):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, highlight_cursor_line=False, placeholder="Write a message", max_checkpoints=200)
 
-    async def _on_key(self, event: events.Key) -> None:
+    def on_key(self, event: events.Key) -> None:
         """Let Enter send, and the keys for a new line make one; what is typed otherwise is text."""
         if event.key == "enter" or event.key in _NEW_LINE:
             event.stop()
@@ -35,8 +35,6 @@ class Composer(TextArea):
                 self.action_submit()
             else:
                 self.action_new_line()
-            return
-        await super()._on_key(event)
 
     def check_consume_key(self, key: str, character: str | None = None) -> bool:
         """Take what is text; Enter and the keys for a new line are shown as keys."""
