@@ -128,7 +128,7 @@ class MainScreen(Screen[None]):
 
     def _show_conversation(self) -> None:
         place = self._desk.current
-        self._composer.display = place is not None
+        self._composer.display = self._messages.can_focus = place is not None
         if place is None:
             self.query_one("#title", Static).update(Content.styled("Choose a conversation", "$foreground-muted"))
             return
