@@ -138,7 +138,7 @@ class ChatApp(App[None]):
             if answer:
                 self.exit()
 
-        self.push_screen(Confirm(f"{left} Quit all the same?", "Quit", "Stay"), answered)
+        self.push_screen(Confirm(f"{left}\nQuit all the same?", "Quit", "Stay"), answered)
 
     def _left(self) -> str:
         unsent, drafts = len(self.client.pending()), self.desk.drafts()

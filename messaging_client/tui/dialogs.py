@@ -151,7 +151,11 @@ class NewConversation(ModalScreen[Conversation]):
 class WholeMessage(ModalScreen[None]):
     """The whole of one message, however long."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss", "Close", key_display="esc")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss", "Close", key_display="esc"),
+        Binding("home,ctrl+home", "go(True)", "Beginning", priority=True),
+        Binding("end,ctrl+end", "go(False)", "End", priority=True),
+    ]
 
     def __init__(self, message: Message, *, is_own: bool) -> None:
         super().__init__()
@@ -170,3 +174,8 @@ class WholeMessage(ModalScreen[None]):
             page.border_subtitle = "↑↓ scroll   esc closes"
             yield Static(Content.styled(plain(about), "$foreground-muted"))
             yield TextArea(plain_lines(message.content), read_only=True, compact=True, id="text")
+
+    def action_go(self, to_beginning: bool) -> None:
+        """Go to the first or the last line."""
+        text = self.query_one(TextArea)
+        text.move_cursor((0, 0) if to_beginning else text.document.end)
