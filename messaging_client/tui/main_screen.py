@@ -170,7 +170,7 @@ class MainScreen(Screen[None]):
         session = place.session if place is not None else None
         line: Content
         if place is not None and place.error is not None:
-            line = Content.styled(f"{plain(str(place.error))} (Ctrl+R: try again)", "$text-error")
+            line = Content.styled(f"Ctrl+R: try again. {plain(str(place.error))}", "$text-error")
         elif session is None:
             line = Content.styled("Reading the conversation …", "$foreground-muted")
         elif self._messages.below:

@@ -15,6 +15,7 @@ import aiohttp
 import psutil
 import pytest
 
+from messaging_client import MessagingClient
 from messaging_client.errors import ConfigurationError
 from messaging_client.testing.network import bind
 from messaging_client.tui.served import page_address
@@ -120,7 +121,7 @@ async def test_without_a_terminal_it_says_so(scene: Scene) -> None:
 
 
 async def test_a_signal_ends_it_and_what_is_unsent_is_said_and_kept(scene: Scene, tmp_path: Path) -> None:
-    """A run without a terminal, on a store that holds a message which cannot be sent."""
+    """A run without a terminal, with a store, and a message which cannot be sent."""
     store = tmp_path / "store.db"
     scene.server.faults.answer("send", 503, count=None, retry_after=0.2)
     token = scene.server.token(*DOCTOR)
@@ -130,7 +131,7 @@ async def test_a_signal_ends_it_and_what_is_unsent_is_said_and_kept(scene: Scene
         "from messaging_client.tui.running import run_chat\n"
         "async def main():\n"
         "    client = MessagingClient.from_env(store=sys.argv[1])\n"
-        "    client.on_connection_change(lambda change: asyncio.ensure_future(write()))\n"
+        "    client.on_connection_change(lambda change: write() if change.socket_id else None)\n"
         "    async def write():\n"
         "        async with client.conversation(int(sys.argv[2])) as session:\n"
         "            await session.send('secret du patient', wait=False)\n"
@@ -157,8 +158,9 @@ async def test_a_signal_ends_it_and_what_is_unsent_is_said_and_kept(scene: Scene
     assert "kept in the store" in errors.decode()
     assert "secret du patient" not in errors.decode()
     scene.server.faults.clear()
-    client = await scene.client(DOCTOR, connect=False)
-    await client.aclose()
+    async with MessagingClient(scene.server.url, token=token, store=store):
+        await scene.server.wait_until(lambda: scene.server.messages(scene.conversation), 20)
+    assert [each["contenu"] for each in scene.server.messages(scene.conversation)] == ["secret du patient"]
 
 
 def _jar() -> aiohttp.CookieJar:
