@@ -22,6 +22,7 @@ from messaging_client.tui.dialogs import NewConversation
 ROOT = Path(__file__).parent.parent
 DOCTOR, MARIE, JEAN = ("medecin", 79), ("patient", 5), ("patient", 6)
 _FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)  # fetched from elsewhere; readers' own monospace does as well
+_KEYS = {" ": "space", ".": "full_stop", "è": "è"}
 _ID = re.compile(r"terminal-\d+")
 
 
@@ -93,10 +94,10 @@ async def _draw(folder: Path, name: str, size: tuple[int, int], server: Messagin
             if what == "talk":
                 await server.typing(main, MARIE)
                 await app.until(lambda: "typing" in app.text())
-                await pilot.press(*"Prenez-la")
+                await pilot.press(*(_KEYS.get(each, each) for each in "Prenez-la dès que"))
             elif what == "failed":
                 server.faults.answer("send", 403, count=1)
-                await pilot.press(*"Aveclerepas", "enter")
+                await pilot.press(*(_KEYS.get(each, each) for each in "Avec le repas."), "enter")
                 await app.until(lambda: "not sent" in app.text())
                 await server.faults.cut(DOCTOR)
                 await app.until(lambda: "reconnecting" in app.text())

@@ -142,3 +142,8 @@ def body(block: Block) -> Content:
     if block.is_own and message.status in _HINTS:
         parts.append(Content.styled(_HINTS[message.status], _STATES[message.status][1]))
     return Content("\n").join(parts)
+
+
+def is_one_line(text: str, width: int) -> bool:
+    """Whether a text surely needs one line only: no character is wider than two cells."""
+    return "\n" not in text and (len(text) <= width if text.isascii() else 2 * len(text) <= width)

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from textual.binding import Binding, BindingType
+from textual.cache import LRUCache
 from textual.content import Content
 from textual.geometry import Size
 from textual.message import Message as Notice
@@ -20,11 +21,12 @@ from textual.style import Style
 from textual.visual import Visual
 
 from messaging_client import Id, Message
-from messaging_client.tui.blocks import Block, Shown, blocks_of, body, heading
+from messaging_client.tui.blocks import Block, Shown, blocks_of, body, heading, is_one_line
 from messaging_client.tui.desk import FAILED
 
 _NEAR_THE_TOP = 3  # lines; nearer than that, older messages are asked for
 _BAR = "▌"
+_DRAWN = 500  # blocks that are kept as they were drawn
 
 
 class MessageList(ScrollView, can_focus=True):
@@ -70,7 +72,8 @@ class MessageList(ScrollView, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._blocks: list[Block] = []
-        self._strips: dict[Id, tuple[Block, list[Strip]]] = {}
+        self._heights: dict[Id, tuple[Block, int]] = {}
+        self._strips: LRUCache[Id, tuple[Block, list[Strip]]] = LRUCache(_DRAWN)
         self._chosen_strips: tuple[Block, list[Strip]] | None = None
         self._ends: list[int] = []  # line after the last of each block
         self._places: dict[Id, int] = {}
@@ -93,6 +96,7 @@ class MessageList(ScrollView, can_focus=True):
     def forget(self) -> None:
         """Show nothing, and begin at the end with whatever is shown next."""
         self._blocks.clear()
+        self._heights.clear()
         self._strips.clear()
         self.chosen = None
         self._seen_to = None
@@ -129,14 +133,16 @@ class MessageList(ScrollView, can_focus=True):
         if width != self._width:
             self._width = width
             self._strips.clear()
+            self._heights.clear()
         self._chosen_strips = None
-        kept = self._strips
-        self._strips = {}
+        kept = self._heights
+        self._heights = {}
         for block in self._blocks:
             known = kept.get(block.key)
-            fresh = known is None or known[0] != block
-            self._strips[block.key] = (block, self._draw(block)) if known is None or fresh else known
-        self._ends = list(accumulate(len(self._strips[each.key][1]) for each in self._blocks))
+            if known is None or not _is_same(known[0], block):
+                known = (block, self._height(block))
+            self._heights[block.key] = known
+        self._ends = list(accumulate(self._heights[each.key][1] for each in self._blocks))
         self._places = {each.key: index for index, each in enumerate(self._blocks)}
         self.virtual_size = Size(width, self._ends[-1] if self._ends else 0)
         self.refresh()
@@ -171,6 +177,19 @@ class MessageList(ScrollView, can_focus=True):
 
     # --- drawing -----------------------------------------------------------------------------------------------------
 
+    def _height(self, block: Block) -> int:
+        """How many lines a block takes; to know that of all, none has to be drawn."""
+        if block.message is None:
+            return 1
+        text, width = body(block), self._text_width
+        # As most messages are, and a tenth of the time: one line that is not to be wrapped.
+        lines = 1 if is_one_line(text.plain, width) else text.get_height({}, width)
+        return lines + 2
+
+    @property
+    def _text_width(self) -> int:
+        return max(1, self._width - 3)
+
     def _draw(self, block: Block, *, is_chosen: bool = False) -> list[Strip]:
         classes = ("message-list--message", *(["message-list--chosen"] if is_chosen else []))
         style = self.get_visual_style(*classes)
@@ -185,7 +204,7 @@ class MessageList(ScrollView, can_focus=True):
         bar = Strip([Segment(f"{_BAR} ", bar_style.rich_style)])
         lines = [
             *Visual.to_strips(self, title, width - 2, 1, style),
-            *Visual.to_strips(self, body(block), max(1, width - 3), None, style),
+            *Visual.to_strips(self, body(block), self._text_width, None, style),
         ]
         filled = [Strip.join([bar, line]).adjust_cell_length(width, style.rich_style) for line in lines]
         return [*filled, Strip.blank(width, self.get_visual_style("message-list--message").rich_style)]
@@ -204,11 +223,15 @@ class MessageList(ScrollView, can_focus=True):
         if place >= len(self._blocks):
             return Strip.blank(self.size.width, self.get_visual_style("message-list--message").rich_style)
         block = self._blocks[place]
-        return self._strips_of(block)[line - self._begin(place)]
+        strips = self._strips_of(block)
+        return strips[min(line - self._begin(place), len(strips) - 1)]
 
     def _strips_of(self, block: Block) -> Sequence[Strip]:
         if block.message is None or block.key != self.chosen or not self.has_focus:
-            return self._strips[block.key][1]
+            known = self._strips.get(block.key)
+            if known is None or known[0] != block:
+                known = self._strips[block.key] = (block, self._draw(block))
+            return known[1]
         if self._chosen_strips is None or self._chosen_strips[0] != block:
             self._chosen_strips = (block, self._draw(block, is_chosen=True))
         return self._chosen_strips[1]
@@ -353,3 +376,8 @@ class MessageList(ScrollView, can_focus=True):
 
     class WriteAsked(Notice):
         """The user wants to write."""
+
+
+def _is_same(known: Block, block: Block) -> bool:
+    """Whether a block is as high as it was; messages that are unchanged are the same object, which is quickly seen."""
+    return known.message is block.message and known.is_own == block.is_own

@@ -268,3 +268,27 @@ async def test_a_very_long_message_is_cut_and_shown_whole_on_demand(scene: Scene
         await chat.shows("fin de tout")
         await chat.press("escape")
         await chat.shows_no_more("fin de tout")
+
+
+async def test_what_is_drawn_is_as_high_as_was_reckoned(scene: Scene) -> None:
+    """Heights are reckoned of all messages, and only those in sight are drawn."""
+    texts = (
+        "un",
+        "mot " * 60,
+        "x" * 300,
+        "é" * 100,
+        "漢字" * 50,
+        "a\n\nb\n",
+        "\n\n fin",
+        "  loin " * 30,
+        "👩" * 80,
+        "-" * 64,
+    )
+    for text in (*texts, *("y" * length for length in range(55, 75))):
+        await scene.say(text, broadcast=False)
+    for size in ((100, 30), (44, 20), (20, 10)):
+        async with interface(scene, size=size) as chat:
+            await chat.open()
+            shown = chat.app.screen.query_one(MessageList)
+            drawn = [len(shown._draw(block)) for block in shown._blocks]
+            assert drawn == [shown._height(block) for block in shown._blocks]
