@@ -37,7 +37,11 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         f"messaging_client-{messaging_client.__version__}.dist-info",
     }
     # Nothing that a test, an editor or a run has left: sources, the mark of typing, and what a wheel has to have.
-    assert not [name for name in names if "__pycache__" in name or not re.search(r"\.py$|py\.typed$|/chat\.tcss$|dist-info/", name)]
+    assert not [
+        name
+        for name in names
+        if "__pycache__" in name or not re.search(r"\.py$|py\.typed$|/chat\.tcss$|dist-info/", name)
+    ]
 
 
 def test_the_metadata_says_what_is_true(wheel: Path) -> None:

@@ -104,7 +104,10 @@ async def tail(
     kind: Annotated[
         list[EventKind] | None,
         typer.Option(
-            "--type", help="Only these events; may be given again. Without it, all but sent, update and notification."
+            "--type",
+            metavar="EVENT",
+            help=f"Only these events, of {', '.join(EventKind)}; may be given again. Without it, all but sent, update "
+            "and notification.",
         ),
     ] = None,
     own: Annotated[bool, typer.Option("--own", help="The user's own messages too.")] = False,

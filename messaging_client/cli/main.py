@@ -48,8 +48,10 @@ def _run() -> int:
             text = text.replace(written, here)
         complain(text)
         return code_of(error)
-    except SystemExit:
-        raise OutputGone from None  # typer's own, at a broken pipe and nowhere else
+    except SystemExit as ended:  # typer's own: at a broken pipe, and after it has shown what completes
+        if isinstance(ended.__context__, BrokenPipeError):
+            raise OutputGone from None
+        return int(ended.code or 0)
     except typer.Abort:
         return ExitCode.INTERRUPTED
     except (BrokenPipeError, OutputGone, typer.Exit):

@@ -142,7 +142,10 @@ def with_server(command: Callable[..., Coroutine[Any, Any, int]]) -> Callable[..
     @functools.wraps(command)
     def run(**given: Any) -> None:
         import asyncio
+        import logging
 
+        # What is logged as a warning is printed here as an event or an error; Python would print it once more.
+        logging.getLogger("messaging_client").addHandler(logging.NullHandler())
         server = ServerArguments(**{name: given.pop(name) for name in common.parameters})
         raise typer.Exit(asyncio.run(command(server, **given)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from messaging_client.cli.exit_codes import ExitCode
 from messaging_client.cli.options import ServerArguments
 from messaging_client.cli.output import complain, in_utc, json_line, note, say
 from messaging_client.client import MessagingClient
-from messaging_client.errors import ConfigurationError
+from messaging_client.errors import ConfigurationError, MessagingError
 from messaging_client.models import Message, MessageStatus
 
 _RELAY_TIMEOUT = 5.0  # seconds that telling others of a stored message may take
@@ -38,12 +39,14 @@ async def send(
                 return ExitCode.UNREACHABLE
             message = kept
         drain = _RELAY_TIMEOUT
+        say(json_line(_as_object(message)) if as_json else str(message.id))
+        with contextlib.suppress(MessagingError):  # it is stored all the same
+            await client.wait_connected(_RELAY_TIMEOUT)
     except asyncio.CancelledError:
         note("Interrupted: it may be on the server." if store is None else f"Interrupted: it is kept in {store}.")
         raise
     finally:
         await client.aclose(drain=drain)
-    say(json_line(_as_object(message)) if as_json else str(message.id))
     if store is not None:
         _tell_of_others(client, store)
     return ExitCode.OK

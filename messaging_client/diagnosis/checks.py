@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 from typing import Any
 
 from messaging_client.boundary import guarded
@@ -160,8 +159,7 @@ class _Run:
         ) -> CheckResult:
             if outcome is not CheckOutcome.OK:
                 self._in_the_way[name] = cause or name
-            known = MappingProxyType(dict(facts or {}))
-            return CheckResult(name, outcome, detail, advice, round(time.monotonic() - began, 3), known)
+            return CheckResult(name, outcome, detail, advice, round(time.monotonic() - began, 3), dict(facts or {}))
 
         if cause is not None:
             return ended(CheckOutcome.SKIPPED, f"not looked at, because of: {CHECKS[cause]}")

@@ -56,7 +56,7 @@ class CheckResult:
     detail: str
     advice: str | None = None
     seconds: float = 0.0
-    facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    facts: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def title(self) -> str:
