@@ -15,7 +15,7 @@ CORE := tests/wire/test_vectors.py tests/transport tests/security/test_encrypted
 LOWEST := .venv-lowest
 VERSIONS := .venv-versions
 
-.PHONY: help demo test test-slow-path test-lowest test-versions fuzz lock soak chaos lint types generate docs bench bench-quick build clean
+.PHONY: help demo test test-slow-path test-lowest test-versions fuzz lock soak chaos lint types generate docs pictures bench bench-quick build clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 16
@@ -90,6 +90,9 @@ generate: $(READY) ## the blocking client, from the asynchronous one
 
 docs: $(READY) ## the documentation, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+pictures: $(READY) ## the pictures of the terminal interface in docs/pictures, drawn by the interface itself
+	$(BIN)/python tools/chat_pictures.py
 
 $(VENV)/.bench: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,bench]'

@@ -34,12 +34,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "messaging_client/py.typed" in names
+    assert "messaging_client/tui/chat.tcss" in names  # the looks of the terminal interface
     assert {name.split("/")[0] for name in names} == {
         "messaging_client",
         f"messaging_client-{version_of(wheel)}.dist-info",
     }
     # Nothing that a test, an editor or a run has left: sources, the mark of typing, and what a wheel has to have.
-    assert not [name for name in names if "__pycache__" in name or not re.search(r"\.py$|py\.typed$|dist-info/", name)]
+    assert not [
+        name
+        for name in names
+        if "__pycache__" in name or not re.search(r"\.py$|py\.typed$|/chat\.tcss$|dist-info/", name)
+    ]
 
 
 def test_the_metadata_says_what_is_true(wheel: Path) -> None:
@@ -51,7 +56,7 @@ def test_the_metadata_says_what_is_true(wheel: Path) -> None:
     for needed in ("License-Expression: MIT", "License-File: LICENSE", "Classifier: Typing :: Typed", "Keywords: "):
         assert needed in metadata
     assert "Description-Content-Type: text/markdown\n" in metadata
-    for extra in ("server", "cli", "dev"):
+    for extra in ("server", "cli", "tui", "dev"):
         assert f"Provides-Extra: {extra}\n" in metadata
     entry_points = archive.read(f"{folder}/entry_points.txt").decode()
     assert "messaging-client = messaging_client.cli.main:run" in entry_points

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from messaging_client.cli.chat import chat
 from messaging_client.cli.choices import EventKind, Filter, Person
 from messaging_client.cli.exit_codes import ExitCode, table
 from messaging_client.cli.options import ServerArguments, with_server
@@ -197,6 +198,9 @@ async def inspect(server: ServerArguments, as_json: JsonOption = False) -> int:
     from messaging_client.cli import token
 
     return token.inspect(server, as_json=as_json)
+
+
+app.command()(chat)
 
 
 @app.command()
