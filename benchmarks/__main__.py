@@ -89,7 +89,8 @@ def main() -> None:
         for each in ALL.values():
             print(f"{each.name:12} {each.about}")
         return
-    kept, well = load(), True
+    fresh: Records = {}
+    well = True
     if not given.render:
         if given.quick:
             print(_NOT_TO_QUOTE)
@@ -97,8 +98,8 @@ def main() -> None:
             install()
         fresh, well = asyncio.run(_measured(given))
         _show(fresh, quick=given.quick)
-        kept = merged(kept, fresh, ALL)
     if given.write or given.render:
+        kept = merged(load(), fresh, ALL)
         save(kept)
         for left in pages.write(kept):
             print(f"*** {left}", file=sys.stderr)

@@ -71,7 +71,9 @@ async def _lists(setting: Setting) -> AsyncIterator[Plan]:
             "pydantic": partial(python, "validated", "lists", given, speed=setting.speed),
         }
         rows = [Row(work, "ours", "ms", "ms", "pydantic with aliases and validators", "pydantic", at_most(0.6))]
-        if why_no_node() is None:
+        if reason := why_no_node():
+            print(f"*** lists: ITS ROW AGAINST JAVASCRIPT IS SKIPPED: {reason}", file=sys.stderr)
+        else:
             sides["javascript"] = partial(node, "lists", given)
             rows.append(Row(work, "ours", "ms", "ms", "JavaScript, parse and map (stretch)", "javascript", at_most(2)))
         yield Plan(sides=sides, rows=rows)
