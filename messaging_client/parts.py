@@ -42,6 +42,14 @@ _DEFAULTS = MessagingConfig()
 _CHANCE = chance.SystemRandom()
 
 
+def load_libraries() -> None:
+    """Load what a connection needs, for which an event loop would stand still while the first client is made."""
+    import jwt  # noqa: F401
+
+    import messaging_client.transport.http
+    import messaging_client.transport.socket  # noqa: F401
+
+
 class Parts(Subscriptions, Operations):
     """The parts of a client; `MessagingClient` is what users make of them, and says what the arguments are."""
 
@@ -88,7 +96,7 @@ class Parts(Subscriptions, Operations):
     def _put_together_reading(self, address: ServerAddress) -> None:
         """REST and what stands on it: cache, feed, read-back."""
         config, clock = self._config, self._clock
-        from messaging_client.transport.http import RestClient  # with the HTTP library: for a client only
+        from messaging_client.transport.http import RestClient  # as in load_libraries
 
         self._cache = ReadCache(config, clock)
         self._http = RestClient(
@@ -133,7 +141,7 @@ class Parts(Subscriptions, Operations):
 
     def _put_together_live(self, address: ServerAddress) -> None:
         """The connection and what stands on it: intake, rooms, polling in its place."""
-        from messaging_client.transport.socket import Connection  # with the Socket.IO library: for a client only
+        from messaging_client.transport.socket import Connection  # as in load_libraries
 
         config, clock = self._config, self._clock
         self._intake = Intake(

@@ -10,6 +10,7 @@ from messaging_client.arguments import checked_wait
 from messaging_client.boundary import guard
 from messaging_client.client import MessagingClient as AsyncClient
 from messaging_client.dispatch import Subscription as AsyncSubscription
+from messaging_client.parts import load_libraries
 from messaging_client.reports import CloseReport
 from messaging_client.sync.handler_threads import on_a_thread
 from messaging_client.sync.runtime import Runtime
@@ -105,6 +106,7 @@ class BlockingClient(Face[AsyncClient]):
     """
 
     def __init__(self, make: Callable[[], AsyncClient]) -> None:
+        load_libraries()
         runtime = Runtime()
         try:
             behind = runtime.call(make)

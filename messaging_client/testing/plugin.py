@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
@@ -100,7 +99,7 @@ def _closing(test: Callable[..., Awaitable[None]], clients: list[Any]) -> Callab
 
 def _is_in_asyncio() -> bool:
     try:
-        asyncio.get_running_loop()
+        import_module("asyncio").get_running_loop()
     except RuntimeError:
         return False
     return True
