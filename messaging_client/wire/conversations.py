@@ -19,6 +19,7 @@ from messaging_client.wire.construct import Given, complete, construct
 from messaging_client.wire.errors import PayloadError
 from messaging_client.wire.messages import CONTENTS, TIMES, first_content
 from messaging_client.wire.participants import SENDER, known_person, participant_from_wire, people_index, person_in
+from messaging_client.wire.regulars import participant_in_list
 from messaging_client.wire.shapes import Shapes
 from messaging_client.wire.titles import named_in_title
 from messaging_client.wire.values import (
@@ -198,7 +199,11 @@ def _readable(listed: list[Any], kind: UserType) -> list[Participant]:
     people = []
     for each in listed:
         try:
-            people.append(participant_from_wire(each, type_implied=kind))
+            people.append(
+                participant_in_list(each)
+                if kind is UserType.UNKNOWN
+                else participant_from_wire(each, type_implied=kind)
+            )
         except PayloadError:  # it is left out; `raw` keeps it
             continue
     return people

@@ -243,7 +243,7 @@ def person_in(message: dict[str, Any], keys: Names, side: Side, people: People =
         return _person(message, keys, side, people)
     try:
         value = message[keys[0]]
-        if len(keys) == 1 and type(value) is dict:
+        if len(keys) == 1 and type(value) is dict and keys[0] in side.objects:
             # True, 1 and 1.0 are the same key: where it counts, the type goes with the value.
             seen: tuple[Any, ...] = (type(value.get("id")), *value, *value.values())
         else:
