@@ -20,7 +20,7 @@ People = Mapping[tuple[UserType, Id], Participant]
 
 NOBODY: People = MappingProxyType({})
 
-_TYPES = {
+TYPES = {
     "patient": UserType.PATIENT,
     "medecin": UserType.MEDECIN,
     "docteur": UserType.MEDECIN,
@@ -55,7 +55,7 @@ _SHAPES = Shapes(
     *_NAMES,
     (_INFO, first_object),
 )
-_INFO_SHAPES = Shapes(*_NAMES)
+INFO_SHAPES = Shapes(*_NAMES)
 _OBJECT_SHAPES = Shapes((("id",), first), (("type",), first), *_NAMES)
 _FIELDS = Given(Participant.model_fields)
 _Told = tuple[Any, ...]
@@ -64,9 +64,9 @@ _Told = tuple[Any, ...]
 
 def user_type_from_wire(value: object) -> UserType:
     """Give the type of a person: `professionnel` and the like are doctors; case and accents do not count."""
-    if type(value) is str and (found := _TYPES.get(value)) is not None:
+    if type(value) is str and (found := TYPES.get(value)) is not None:
         return found
-    return _TYPES.get(folded(value).replace(" ", "_").replace("-", "_"), UserType.UNKNOWN)
+    return TYPES.get(folded(value).replace(" ", "_").replace("-", "_"), UserType.UNKNOWN)
 
 
 def participant_from_wire(payload: object, *, type_implied: UserType = UserType.UNKNOWN) -> Participant:
@@ -95,7 +95,7 @@ def participant_from_wire(payload: object, *, type_implied: UserType = UserType.
         kind, identity = _identity(payload, kind, to_id(own), to_id(patient), to_id(medecin), to_id(plain))
     told_name = told_last = told_first = told_specialite = None
     if isinstance(info, dict):
-        shape = _INFO_SHAPES[tuple(info)]
+        shape = INFO_SHAPES[tuple(info)]
         told_name, told_last, told_first, told_specialite = (
             shape.values(info) if shape.doubled else map(info.get, shape.names)
         )
@@ -305,7 +305,7 @@ def known_person(identity: int, word: str, people: Iterable[Participant]) -> Par
         The person; None where `person_in` has to be asked.
 
     """
-    kind = _TYPES.get(word)
+    kind = TYPES.get(word)
     if kind is None or not 0 <= identity < FIRST_TOO_LONG:
         return None
     for each in people:

@@ -6,7 +6,8 @@ from typing import Any
 
 from messaging_client.canonical import FIRST_TOO_LONG
 from messaging_client.models import Participant
-from messaging_client.wire.participants import participant_from_wire
+from messaging_client.wire.participants import INFO_SHAPES, TYPES, make_participant, participant_from_wire
+from messaging_client.wire.values import text_of
 
 _Said = tuple[tuple[Any, ...], ...]
 """Keys and values of a payload, and the keys of the object in it, all in their order."""
@@ -37,7 +38,7 @@ def participant_in_list(payload: object) -> Participant:
         return participant_from_wire(payload)
     met = _MET.get((identity, word), _UNMET)
     if met is _UNMET:
-        made = participant_from_wire(payload)
+        made = _read(payload, identity, word)
         if abs(identity) < FIRST_TOO_LONG:
             if len(_MET) >= _MOST_MET:
                 _MET.clear()
@@ -51,6 +52,25 @@ def participant_in_list(payload: object) -> Participant:
     made = participant_from_wire(own)
     _MET[identity, word] = _said(own), made
     return made
+
+
+def _read(payload: dict[Any, Any], identity: int, word: str) -> Participant:
+    """Read as `participant_from_wire` does: at once where there is nothing but id, type and `info`, as mostly."""
+    info = payload.get(_INFO)
+    kind = TYPES.get(word)
+    if len(payload) != 3 or type(info) is not dict or kind is None or not 0 <= identity < FIRST_TOO_LONG:
+        return participant_from_wire(payload)
+    shape = INFO_SHAPES[tuple(info)]
+    name, last_name, first_name, specialite = shape.values(info) if shape.doubled else map(info.get, shape.names)
+    return make_participant(
+        kind,
+        identity,
+        None if name is None else text_of(name),
+        None if first_name is None else text_of(first_name),
+        None if last_name is None else text_of(last_name),
+        None if specialite is None else text_of(specialite),
+        payload,
+    )
 
 
 def _said(payload: dict[Any, Any]) -> _Said:
