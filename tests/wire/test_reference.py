@@ -141,6 +141,44 @@ def test_conversations(payload: Any) -> None:
     same(conversation_from_wire, plain_conversations.conversation_from_wire, payload)
 
 
+usual_people = st.fixed_dictionaries(
+    {
+        "id": st.one_of(st.integers(-1, 3), confusable),
+        "type": st.one_of(st.sampled_from(["patient", "medecin", "docteur", "Patient", ""]), confusable),
+        "info": st.one_of(close_people, st.dictionaries(st.sampled_from(["nom", "prenom", "specialite"]), confusable)),
+    }
+)
+usual_conversations = st.fixed_dictionaries(
+    {
+        "id": st.integers(1, 3),
+        "participants": st.lists(usual_people, max_size=3),
+        "dernier_message": st.fixed_dictionaries(
+            {
+                "contenu": st.one_of(st.just("bonsoir"), texts, confusable),
+                "expediteur_id": st.one_of(st.integers(-1, 3), confusable),
+                "expediteur_type": st.one_of(st.sampled_from(["patient", "medecin", "Patient"]), confusable),
+            },
+            optional={"date_envoi": st.one_of(times, confusable), "expediteur_nom": confusable},
+        ),
+    }
+)
+
+
+@settings(max_examples=300)
+@given(usual_conversations)
+def test_conversations_as_servers_send_them(payload: Any) -> None:
+    regulars._MET.clear()
+    same(conversation_from_wire, plain_conversations.conversation_from_wire, payload)
+
+
+def test_the_sender_of_a_last_message_is_who_takes_part() -> None:
+    payload = with_doctor(1)
+    payload["dernier_message"] = {"contenu": "a", "expediteur_id": 979, "expediteur_type": "medecin"}
+    same(conversation_from_wire, plain_conversations.conversation_from_wire, payload)
+    sender = conversation_from_wire(payload).last_message.sender
+    assert (sender.name, sender.raw) == ("Sakura Saza", None)
+
+
 def test_the_examples_of_the_contract() -> None:
     for case in vectors("messages"):
         same(message_from_wire, plain_messages.message_from_wire, case["wire"], received_at=NOW, people=NOBODY)
