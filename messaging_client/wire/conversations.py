@@ -139,7 +139,7 @@ def conversation_from_wire(payload: object) -> Conversation:
             "patient": patient,
             "medecin": medecin,
             "participants": people,
-            "last_message": None if last_message is None else _preview(last_message, people),
+            "last_message": _preview(last_message, people) if last_message else None,
             "unread_count": 0 if unread is None else _count(unread) or 0,
             "created_at": time_of(created_at),
             "last_activity": time_of(last_activity),

@@ -179,6 +179,11 @@ def test_the_sender_of_a_last_message_is_who_takes_part() -> None:
     assert (sender.name, sender.raw) == ("Sakura Saza", None)
 
 
+def test_an_empty_text_is_no_last_message() -> None:
+    for each in ("", {}, [], None, 0, " "):
+        same(conversation_from_wire, plain_conversations.conversation_from_wire, {"id": 1, "dernier_message": each})
+
+
 def test_the_examples_of_the_contract() -> None:
     for case in vectors("messages"):
         same(message_from_wire, plain_messages.message_from_wire, case["wire"], received_at=NOW, people=NOBODY)
