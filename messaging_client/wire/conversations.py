@@ -18,7 +18,8 @@ from messaging_client.models import (
 from messaging_client.wire.construct import Given, complete, construct
 from messaging_client.wire.errors import PayloadError
 from messaging_client.wire.messages import CONTENTS, TIMES, first_content
-from messaging_client.wire.participants import SENDER, participant_from_wire, people_index, person_in
+from messaging_client.wire.participants import SENDER, known_person, participant_from_wire, people_index, person_in
+from messaging_client.wire.regulars import participant_in_list
 from messaging_client.wire.shapes import Shapes
 from messaging_client.wire.titles import named_in_title
 from messaging_client.wire.values import (
@@ -50,6 +51,7 @@ MOST_PARTICIPANTS = 500
 
 _STATUSES = {
     "active": ConversationStatus.ACTIVE,
+    "archivée": ConversationStatus.ARCHIVED,  # found without folding
     "archivee": ConversationStatus.ARCHIVED,
     "archived": ConversationStatus.ARCHIVED,
     "fermee": ConversationStatus.CLOSED,
@@ -68,6 +70,11 @@ def _count(value: object) -> int | None:
     return count if count is not None and count <= _MOST_UNREAD else None
 
 
+_OBJECTS = (UserType.PATIENT, UserType.MEDECIN)
+"""Objects of a conversation that name a person, each by the person's type."""
+_LIST_ALONE = ("participants",)
+"""Where people stand in what servers usually send."""
+
 _FIELDS = Given(Conversation.model_fields)
 _SHAPES = Shapes(
     (_IDS, first_id),
@@ -80,9 +87,12 @@ _SHAPES = Shapes(
     (_UNREAD, _first_count),
     (_CREATED, first),
     (_ACTIVITY, first),
+    groups=(("rawData", "raw_data", "participants", *_OBJECTS),),
 )
 _PREVIEW_FIELDS = Given(MessagePreview.model_fields)
-_PREVIEW_SHAPES = Shapes((CONTENTS, first_content), (TIMES, first), groups=(SENDER.keys,))
+_PREVIEW_SHAPES = Shapes(
+    (CONTENTS, first_content), (TIMES, first), (SENDER.ids, first_id), (SENDER.types, first), groups=(SENDER.keys,)
+)
 
 
 def conversation_from_wire(payload: object) -> Conversation:
@@ -99,15 +109,22 @@ def conversation_from_wire(payload: object) -> Conversation:
         fields = fields["conversation"]
     if not isinstance(fields, dict):
         raise PayloadError("a conversation is not an object", payload)
-    identity, title, kind, status, word, number, last_message, unread, created_at, last_activity = _SHAPES[
-        tuple(fields)
-    ].values(fields)
+    shape = _SHAPES[tuple(fields)]
+    identity, title, kind, status, word, number, last_message, unread, created_at, last_activity = (
+        shape.values(fields) if shape.doubled else map(fields.get, shape.names)
+    )
     if type(identity) is not int or not 0 <= identity < FIRST_TOO_LONG:
         identity = to_id(identity)
         if identity is None:
             raise PayloadError("a conversation has no id", payload)
-    people = _participants(fields)
-    title = text_of(title) or ""
+    people = _participants(fields, shape.groups[0])
+    patient = medecin = None
+    for each in people:
+        if each.type is UserType.PATIENT:
+            patient = each if patient is None else patient
+        elif each.type is UserType.MEDECIN:
+            medecin = each if medecin is None else medecin
+    title = "" if title is None else text_of(title) or ""
     context_type, context_id = _context(word, number, title)
     return complete(
         Conversation,
@@ -119,10 +136,10 @@ def conversation_from_wire(payload: object) -> Conversation:
             "status": conversation_status_from_wire(status),
             "context_type": context_type,
             "context_id": context_id,
-            "patient": _first_of(people, UserType.PATIENT),
-            "medecin": _first_of(people, UserType.MEDECIN),
+            "patient": patient,
+            "medecin": medecin,
             "participants": people,
-            "last_message": None if last_message is None else _preview(last_message, people),
+            "last_message": _preview(last_message, people) if last_message else None,
             "unread_count": 0 if unread is None else _count(unread) or 0,
             "created_at": time_of(created_at),
             "last_activity": time_of(last_activity),
@@ -137,24 +154,19 @@ def conversation_status_from_wire(value: object) -> ConversationStatus:
     return found or _STATUSES.get(folded(value), ConversationStatus.UNKNOWN)
 
 
-def _first_of(people: tuple[Participant, ...], kind: UserType) -> Participant | None:
-    for each in people:
-        if each.type is kind:
-            return each
-    return None
-
-
-def _participants(fields: dict[str, Any]) -> tuple[Participant, ...]:
+def _participants(fields: dict[str, Any], places: Names) -> tuple[Participant, ...]:
     """Give who takes part: the first list that names somebody, else the two objects; each person once.
 
-    Names that the list does not tell are taken from the other places.
+    Names that the list does not tell are taken from the other places; `places` are those that there are.
     """
-    sources = [_readable(found, UserType.UNKNOWN) for found in _participant_lists(fields)]
-    objects = [(found, kind) for kind in _OBJECTS if isinstance(found := fields.get(kind), dict)]
-    if len(sources) == 1 and not objects:
-        alone = sources[0]
-        if len({(each.type, each.id) for each in alone}) == len(alone):
-            return tuple(alone)
+    if not places:
+        return ()
+    sources = [_readable(found, UserType.UNKNOWN) for found in _participant_lists(fields, places)]
+    objects: list[tuple[dict[str, Any], UserType]] = []
+    if places != _LIST_ALONE:
+        objects += [(found, kind) for kind in _OBJECTS if isinstance(found := fields.get(kind), dict)]
+    if len(sources) == 1 and not objects and _are_different(sources[0]):
+        return tuple(sources[0])
     sources.append([person for found, kind in objects for person in _readable([found], kind)])
     chosen = next(filter(None, sources), [])
     index = people_index(each for source in (chosen, *sources) for each in source)
@@ -168,15 +180,18 @@ def _participants(fields: dict[str, Any]) -> tuple[Participant, ...]:
     return tuple(people.values())
 
 
-_OBJECTS = (UserType.PATIENT, UserType.MEDECIN)
-"""Objects of a conversation that name a person, each by the person's type."""
+def _are_different(people: list[Participant]) -> bool:
+    if len(people) == 2:  # as almost always; hashing the type of a person takes longer than all of this
+        return people[0].type is not people[1].type or people[0].id != people[1].id
+    return len(people) < 2 or len({(each.type, each.id) for each in people}) == len(people)
 
 
-def _participant_lists(fields: dict[str, Any]) -> list[list[Any]]:
-    places = [fields.get("rawData"), fields.get("raw_data"), fields]
-    lists = [found for each in places if isinstance(each, dict) and isinstance(found := each.get("participants"), list)]
-    if any(len(each) > MOST_PARTICIPANTS for each in lists):
-        raise PayloadError(f"a conversation names more than {MOST_PARTICIPANTS} participants", fields)
+def _participant_lists(fields: dict[str, Any], places: Names) -> list[list[Any]]:
+    around = [fields] if places == _LIST_ALONE else [fields.get("rawData"), fields.get("raw_data"), fields]
+    lists = [found for each in around if isinstance(each, dict) and isinstance(found := each.get("participants"), list)]
+    for each in lists:
+        if len(each) > MOST_PARTICIPANTS:
+            raise PayloadError(f"a conversation names more than {MOST_PARTICIPANTS} participants", fields)
     return lists
 
 
@@ -184,7 +199,11 @@ def _readable(listed: list[Any], kind: UserType) -> list[Participant]:
     people = []
     for each in listed:
         try:
-            people.append(participant_from_wire(each, type_implied=kind))
+            people.append(
+                participant_in_list(each)
+                if kind is UserType.UNKNOWN
+                else participant_from_wire(each, type_implied=kind)
+            )
         except PayloadError:  # it is left out; `raw` keeps it
             continue
     return people
@@ -208,14 +227,25 @@ def _preview(payload: object, people: tuple[Participant, ...]) -> MessagePreview
     if not isinstance(payload, dict):
         return None
     shape = _PREVIEW_SHAPES[tuple(payload)]
-    content, time = shape.values(payload)
+    content, time, number, word = shape.values(payload) if shape.doubled else map(payload.get, shape.names)
     if not isinstance(content, str):
         return None
-    index = {(each.type, each.id): each for each in people if each.id is not None}
     fields = {
         "raw": payload,
-        "content": well_formed(content),
+        "content": content if content.isascii() else well_formed(content),
         "timestamp": time_of(time),
-        "sender": person_in(payload, shape.groups[0], SENDER, index) or Participant(),
+        "sender": _sender(payload, shape.groups[0], number, word, people),
     }
     return complete(MessagePreview, fields, _PREVIEW_FIELDS)
+
+
+def _sender(
+    payload: dict[str, Any], keys: Names, number: object, word: object, people: tuple[Participant, ...]
+) -> Participant:
+    """Give who wrote the last message; most often it says id and type of a participant, and nothing else."""
+    if len(keys) == 2 and type(number) is int and type(word) is str:
+        found = known_person(number, word, people)
+        if found is not None:
+            return found
+    index = {(each.type, each.id): each for each in people if each.id is not None}
+    return person_in(payload, keys, SENDER, index) or Participant()

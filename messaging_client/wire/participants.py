@@ -20,7 +20,7 @@ People = Mapping[tuple[UserType, Id], Participant]
 
 NOBODY: People = MappingProxyType({})
 
-_TYPES = {
+TYPES = {
     "patient": UserType.PATIENT,
     "medecin": UserType.MEDECIN,
     "docteur": UserType.MEDECIN,
@@ -55,7 +55,7 @@ _SHAPES = Shapes(
     *_NAMES,
     (_INFO, first_object),
 )
-_INFO_SHAPES = Shapes(*_NAMES)
+INFO_SHAPES = Shapes(*_NAMES)
 _OBJECT_SHAPES = Shapes((("id",), first), (("type",), first), *_NAMES)
 _FIELDS = Given(Participant.model_fields)
 _Told = tuple[Any, ...]
@@ -64,11 +64,9 @@ _Told = tuple[Any, ...]
 
 def user_type_from_wire(value: object) -> UserType:
     """Give the type of a person: `professionnel` and the like are doctors; case and accents do not count."""
-    if value == "patient":
-        return UserType.PATIENT
-    if value == "medecin":
-        return UserType.MEDECIN
-    return _TYPES.get(folded(value).replace(" ", "_").replace("-", "_"), UserType.UNKNOWN)
+    if type(value) is str and (found := TYPES.get(value)) is not None:
+        return found
+    return TYPES.get(folded(value).replace(" ", "_").replace("-", "_"), UserType.UNKNOWN)
 
 
 def participant_from_wire(payload: object, *, type_implied: UserType = UserType.UNKNOWN) -> Participant:
@@ -85,7 +83,9 @@ def participant_from_wire(payload: object, *, type_implied: UserType = UserType.
     if not isinstance(payload, dict):
         raise PayloadError("a participant is not an object", payload)
     shape = _SHAPES[tuple(payload)]
-    own, patient, medecin, plain, word, name, last_name, first_name, specialite, info = shape.values(payload)
+    own, patient, medecin, plain, word, name, last_name, first_name, specialite, info = (
+        shape.values(payload) if shape.doubled else map(payload.get, shape.names)
+    )
     kind = user_type_from_wire(word) if type_implied is UserType.UNKNOWN else type_implied
     if own is None and patient is None and medecin is None:
         identity = plain if type(plain) is int and 0 <= plain < FIRST_TOO_LONG else to_id(plain)
@@ -95,7 +95,10 @@ def participant_from_wire(payload: object, *, type_implied: UserType = UserType.
         kind, identity = _identity(payload, kind, to_id(own), to_id(patient), to_id(medecin), to_id(plain))
     told_name = told_last = told_first = told_specialite = None
     if isinstance(info, dict):
-        told_name, told_last, told_first, told_specialite = _INFO_SHAPES[tuple(info)].values(info)
+        shape = INFO_SHAPES[tuple(info)]
+        told_name, told_last, told_first, told_specialite = (
+            shape.values(info) if shape.doubled else map(info.get, shape.names)
+        )
     name = (name and text_of(name)) or (told_name and text_of(told_name)) or None
     last_name = (told_last and text_of(told_last)) or (last_name and text_of(last_name)) or None
     first_name = (told_first and text_of(told_first)) or (first_name and text_of(first_name)) or None
@@ -240,7 +243,7 @@ def person_in(message: dict[str, Any], keys: Names, side: Side, people: People =
         return _person(message, keys, side, people)
     try:
         value = message[keys[0]]
-        if len(keys) == 1 and type(value) is dict:
+        if len(keys) == 1 and type(value) is dict and keys[0] in side.objects:
             # True, 1 and 1.0 are the same key: where it counts, the type goes with the value.
             seen: tuple[Any, ...] = (type(value.get("id")), *value, *value.values())
         else:
@@ -288,6 +291,27 @@ def _with_own_raw(found: Participant | None) -> Participant | None:
     if found is None or found.raw is None:
         return found
     return complete(Participant, {**found.__dict__, "raw": dict(found.raw)}, _FIELDS)
+
+
+def known_person(identity: int, word: str, people: Iterable[Participant]) -> Participant | None:
+    """Give what `person_in` does for a message that says nothing but id and type of a side.
+
+    Args:
+        identity: the id, as the message has it.
+        word: the type, as the message has it.
+        people: who takes part, each once.
+
+    Returns:
+        The person; None where `person_in` has to be asked.
+
+    """
+    kind = TYPES.get(word)
+    if kind is None or not 0 <= identity < FIRST_TOO_LONG:
+        return None
+    for each in people:
+        if each.type is kind and each.id == identity:
+            return complete(Participant, {**each.__dict__, "raw": None}, _FIELDS)
+    return make_participant(kind, identity)
 
 
 def person_of(message: dict[str, Any], side: Side, people: People = NOBODY) -> Participant | None:

@@ -12,8 +12,8 @@ _FOLLOWING = re.compile(r"(?:[\s#:-]|n[°º])*([0-9]+)", re.IGNORECASE)
 _AFTER_HASH = re.compile(r"#\s*([0-9]+)")
 _NUMBER = re.compile(r"[0-9]+")
 
-_USUAL = re.compile(r"(?:Messages - )?(Ordonnance|Examen|Consultation) #?([0-9]{1,19})", re.ASCII)
-_USUAL_KINDS = {str(each).capitalize(): each for each in ContextType}
+_USUAL = {f"{head}{str(each).capitalize()}": each for head in ("", "Messages - ") for each in ContextType}
+"""What servers write themselves before the number."""
 
 _LONGEST_TITLE = 1000  # a longer one is looked at up to here
 _LONGEST_NUMBER = 19  # a longer run of digits is no id
@@ -33,8 +33,11 @@ def named_in_title(title: object) -> tuple[ContextType | None, Id | None]:
     """As `context_from_title`, with None for a type that the title does not name."""
     if not isinstance(title, str):
         return None, None
-    if usual := _USUAL.fullmatch(title):  # what servers write themselves
-        return _USUAL_KINDS[usual[1]], int(usual[2])
+    head, _, tail = title.rpartition(" ")
+    usual = _USUAL.get(head)
+    tail = tail.removeprefix("#")
+    if usual is not None and tail.isdigit() and tail.isascii() and len(tail) <= _LONGEST_NUMBER:
+        return usual, int(tail)
     text = title[:_LONGEST_TITLE]
     word = _WORD.search(text)
     kind = ContextType(word[0].lower()) if word else None

@@ -55,9 +55,11 @@ def optional_time(payload: Mapping[str, Any], names: Names) -> datetime | None:
 
 def time_of(value: object) -> datetime | None:
     """Give a time; None where there is none, or an unreadable one."""
+    if value is None:
+        return None
     if type(value) is str and (usual := usual_moment(value)) is not None:
         return usual
-    if value is None or value == "" or isinstance(value, datetime):
+    if value == "" or isinstance(value, datetime):
         return None
     try:
         return to_moment(value)

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messaging_client.models import Frozen, Message, Participant, UserType
+from messaging_client.wire import regulars
 from messaging_client.wire.conversations import conversation_from_wire
 from messaging_client.wire.errors import PayloadError
 from messaging_client.wire.messages import message_from_wire
@@ -100,7 +101,7 @@ def told(value: Any) -> Any:
 def same(fast: Callable[..., Any], plain: Callable[..., Any], payload: Any, **options: Any) -> None:
     before = repr(payload)
     expected = told(outcome(plain, payload, **options))
-    for _ in range(2):  # anew, and from what was remembered
+    for _ in range(3):  # anew, remembered, and from what was remembered
         found = outcome(fast, payload, **options)
         assert told(found) == expected
         assert found.raw is payload
@@ -140,6 +141,49 @@ def test_conversations(payload: Any) -> None:
     same(conversation_from_wire, plain_conversations.conversation_from_wire, payload)
 
 
+usual_people = st.fixed_dictionaries(
+    {
+        "id": st.one_of(st.integers(-1, 3), confusable),
+        "type": st.one_of(st.sampled_from(["patient", "medecin", "docteur", "Patient", ""]), confusable),
+        "info": st.one_of(close_people, st.dictionaries(st.sampled_from(["nom", "prenom", "specialite"]), confusable)),
+    }
+)
+usual_conversations = st.fixed_dictionaries(
+    {
+        "id": st.integers(1, 3),
+        "participants": st.lists(usual_people, max_size=3),
+        "dernier_message": st.fixed_dictionaries(
+            {
+                "contenu": st.one_of(st.just("bonsoir"), texts, confusable),
+                "expediteur_id": st.one_of(st.integers(-1, 3), confusable),
+                "expediteur_type": st.one_of(st.sampled_from(["patient", "medecin", "Patient"]), confusable),
+            },
+            optional={"date_envoi": st.one_of(times, confusable), "expediteur_nom": confusable},
+        ),
+    }
+)
+
+
+@settings(max_examples=300)
+@given(usual_conversations)
+def test_conversations_as_servers_send_them(payload: Any) -> None:
+    regulars._MET.clear()
+    same(conversation_from_wire, plain_conversations.conversation_from_wire, payload)
+
+
+def test_the_sender_of_a_last_message_is_who_takes_part() -> None:
+    payload = with_doctor(1)
+    payload["dernier_message"] = {"contenu": "a", "expediteur_id": 979, "expediteur_type": "medecin"}
+    same(conversation_from_wire, plain_conversations.conversation_from_wire, payload)
+    sender = conversation_from_wire(payload).last_message.sender
+    assert (sender.name, sender.raw) == ("Sakura Saza", None)
+
+
+def test_an_empty_text_is_no_last_message() -> None:
+    for each in ("", {}, [], None, 0, " "):
+        same(conversation_from_wire, plain_conversations.conversation_from_wire, {"id": 1, "dernier_message": each})
+
+
 def test_the_examples_of_the_contract() -> None:
     for case in vectors("messages"):
         same(message_from_wire, plain_messages.message_from_wire, case["wire"], received_at=NOW, people=NOBODY)
@@ -159,6 +203,54 @@ def test_one_person_is_one_object() -> None:
     assert first.sender is second.sender
 
 
+def with_doctor(number: int, **fields: Any) -> dict[str, Any]:
+    info = {"nom": "Saza", "prenom": "Sakura"}
+    return {"id": number, "participants": [{"id": 979, "type": "medecin", "info": info, **fields}]}
+
+
+def test_one_participant_of_many_conversations_is_one_object() -> None:
+    found = [conversation_from_wire(with_doctor(each)).participants[0] for each in range(4)]
+    assert found[1] is found[2] is found[3]
+    assert {(each.name, repr(each.raw)) for each in found} == {("Sakura Saza", repr(with_doctor(0)["participants"][0]))}
+
+
+def test_a_list_that_is_changed_later_changes_no_other_conversation() -> None:
+    payloads = [with_doctor(each) for each in range(4)]
+    found = [conversation_from_wire(each) for each in payloads]
+    for payload in payloads[:3]:
+        payload["participants"][0]["info"]["nom"] = "Dupont"
+        payload["participants"][0]["status"] = "away"
+    found.append(conversation_from_wire(with_doctor(4)))
+    for each in found[3:]:
+        assert each.participants[0].name == "Sakura Saza"
+        assert each.participants[0].raw == with_doctor(0)["participants"][0]
+
+
+def test_what_one_list_says_of_a_person_is_not_told_of_another() -> None:
+    said: list[dict[str, Any]] = [
+        *({}, {"online": 1}, {"online": True}, {"online": 1.0}, {"online": None}, {"online": []}),
+        *({"info": {"prenom": "Sakura", "nom": "Saza"}}, {"info": {"nom": "Saza", "prenom": "Sakura", "x": 1}}),
+        *({"info": {"nom": "Saza"}}, {"info": {"nom": "Saza", "x": True}}, {"info": "nom"}, {"id": 979.0}),
+    ]
+    for fields in said:
+        for other in said:
+            for each in (fields, fields, fields, other):
+                same(conversation_from_wire, plain_conversations.conversation_from_wire, with_doctor(1, **each))
+        regulars._MET.clear()
+
+
+def test_who_is_remembered_of_lists_is_bounded() -> None:
+    for number in range(3000):
+        conversation_from_wire({"id": 1, "participants": [{"id": number, "type": "patient"}]})
+    for _ in range(3):
+        conversation_from_wire(with_doctor(1, name="x" * 1000))
+        conversation_from_wire(with_doctor(1, id=10**30))
+        conversation_from_wire(with_doctor(1, type="y" * 1000))
+    assert len(regulars._MET) <= regulars._MOST_MET
+    assert regulars._MET.get((979, "medecin")) is None
+    assert not any(number >= 10**19 or len(word) > 64 for number, word in regulars._MET)
+
+
 def test_a_payload_that_is_changed_later_changes_no_other_message() -> None:
     payload = from_marie(1)
     first = message_from_wire(payload, received_at=NOW)
@@ -172,6 +264,12 @@ def test_what_one_message_says_of_a_person_is_not_told_of_another() -> None:
     for number, sender in enumerate([{"id": 1}, {"id": True}, {"id": 1.0}, {"id": "1"}, {"id": 1}]):
         found = message_from_wire({"id": number, "content": "a", "sender": sender}, received_at=NOW).sender
         assert found.id == (1 if sender["id"] in ("1",) or type(sender["id"]) is int else None)
+
+
+def test_an_object_in_the_place_of_an_id_is_not_taken_for_the_person_in_it() -> None:
+    senders = ["expediteur_id", "sender"]
+    found = [message_from_wire({"id": 1, "content": "a", each: {"id": 4321}}, received_at=NOW) for each in senders]
+    assert [each.sender.id for each in found] == [None, 4321]
 
 
 def test_what_is_remembered_is_bounded() -> None:
