@@ -125,16 +125,11 @@ class Client(socketio.AsyncClient):  # type: ignore[misc]
         if self._binary_packet is not None or self.eio.queue.qsize() > UNREAD_LIMIT:
             return False
         try:
-            if frame.startswith(_PLAIN_EVENT):
-                return self._take_event(frame)
-            if frame.startswith(_ACKNOWLEDGEMENT):
-                return self._take_acknowledgement(frame)
+            if not frame.startswith(_PLAIN_EVENT):
+                return frame.startswith(_ACKNOWLEDGEMENT) and self._take_acknowledgement(frame)
+            data = loads_from(frame, 2)
         except (ValueError, RecursionError):
-            pass  # not what it looked like: the library's way tells what is wrong with it
-        return False
-
-    def _take_event(self, frame: str) -> bool:
-        data = loads_from(frame, 2)
+            return False  # not what it looked like: the library's way tells what is wrong with it
         # It begins with a bracket, so it is a list.
         if not data or type(data[0]) is not str or data[0] in RESERVED:
             return False
