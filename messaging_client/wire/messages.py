@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from messaging_client.canonical import FIRST_TOO_LONG, to_id
+from messaging_client.canonical import FIRST_TOO_LONG, to_id, usual_moment
 from messaging_client.models import Id, Message, MessageStatus, MessageType, Participant
 from messaging_client.wire.construct import Given, complete
 from messaging_client.wire.errors import PayloadError
@@ -111,7 +111,7 @@ def message_from_wire(
     fields, outer = _unwrapped(payload) if "message" in payload else (payload, None)
     shape = _SHAPES[tuple(fields)]
     identity, named, content, time, kind, status, read_at, client_id = (
-        shape.values(fields) if shape.doubled else map(fields.get, shape.names)
+        shape.values(fields) if shape.doubled else shape.pick((*fields.values(), None))
     )
     # What almost every payload holds is told apart here: a call for each value would cost more than all the rest.
     if type(identity) is not int or not 0 <= identity < FIRST_TOO_LONG:
@@ -126,19 +126,23 @@ def message_from_wire(
         told = MessageType.TEXT if kind is None or kind == "" else message_type_from_wire(kind)
     if type(status) is not str or (state := _STATUSES.get(status)) is None:
         state = _STATUSES.get(folded(status), MessageStatus.UNKNOWN)
-    sender, recipient = shape.groups
+    if type(content) is not str or not content.isascii():
+        content = _text(content, payload)
     is_timed = time is not None and time != ""
+    if type(time) is not str or (moment := usual_moment(time)) is None:
+        moment = to_time(time, payload) if is_timed else received_at
+    sender, recipient = shape.groups
     return complete(
         Message,
         {
             "raw": payload,
             "id": identity,
             "conversation_id": conversation_id if named is None else named,
-            "content": content if type(content) is str and content.isascii() else _text(content, payload),
+            "content": content,
             "type": told,
             "sender": person_in(fields, sender, SENDER, people) or _NOBODY,
             "recipient": person_in(fields, recipient, RECIPIENT, people),
-            "timestamp": to_time(time, payload) if is_timed else received_at,
+            "timestamp": moment,
             "timestamp_is_receipt": not is_timed,
             "status": state,
             "read_at": None if read_at is None else time_of(read_at),
