@@ -18,8 +18,11 @@ from messaging_client.models import Id, Message
 E = TypeVar("E")
 Wants = Callable[[Any], bool]
 
-BATCH = 64
-"""Events that a handler gets before others have a turn, where it never waits itself."""
+BATCH = 32
+"""Events that a handler gets before others have a turn, where it never waits itself.
+
+More than the read loop reads at a time (`transport/engine.py`), or a queue that has grown would not shrink in a flood.
+"""
 
 _READ_BACK_IDS = 1000  # as many as the feed remembers: a straggler can come behind its own read-back
 

@@ -262,17 +262,18 @@ class Feed:
         return True
 
     def _tell_unfollowed(self, message: Message) -> None:
-        conversation_id, message_id, temporary = message.conversation_id, message.id, _temporary_id(message)
+        conversation_id, message_id = message.conversation_id, message.id
+        temporary = None if message.client_message_id is None else _temporary_id(message)
         if self._left and conversation_id in self._left and not self._is_own(message):
             return
         unfollowed = self._unfollowed
         is_homeless = conversation_id is not None and message_id in self._homeless
-        known = not is_homeless and (
-            message_id in unfollowed or message_id in self._relayed or temporary in unfollowed
-        )
+        known = not is_homeless and (message_id in unfollowed or message_id in self._relayed or temporary in unfollowed)
         if not known and conversation_id is None:
             known = any(message_id in thread.recent for thread in self.threads.values())
-        _keep(unfollowed, message_id, UNFOLLOWED_IDS)
+        unfollowed[message_id] = None  # as `_keep`; this is on the way of every message
+        if len(unfollowed) > UNFOLLOWED_IDS:
+            unfollowed.popitem(last=False)
         if temporary is not None and temporary != message_id:
             _keep(self._relayed, temporary, UNFOLLOWED_IDS)
         if self._watchers:

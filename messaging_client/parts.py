@@ -10,7 +10,7 @@ from typing import Any
 
 from messaging_client.all_rooms import AllRooms
 from messaging_client.arguments import checked_message
-from messaging_client.cache import LISTS, ReadCache, messages_of
+from messaging_client.cache import ReadCache
 from messaging_client.clock import Clock, SystemClock
 from messaging_client.config import MessagingConfig
 from messaging_client.dispatch import Dispatcher

@@ -332,7 +332,8 @@ def _told(message: dict[str, Any], keys: Names, side: Side) -> tuple[dict[str, A
     told: list[_Told] = []
     for name in keys:
         if name not in side.objects:  # objects come first
-            identity, word, name, last_name, first_name = side.shapes[keys].values({each: message[each] for each in keys})
+            shape = side.shapes[keys]
+            identity, word, name, last_name, first_name = shape.values({each: message[each] for each in keys})
             told.append((identity, word and text_of(word), name, last_name, first_name, None))
             break
         found = message[name]
