@@ -60,13 +60,12 @@ class Intake:
             self.report(InvalidPayload(source=name, reason=fault.reason, raw=fault.raw))
             return
         # What `event_from_wire` gives is of no subclass, and this costs a tenth of `isinstance` with a model.
-        kind = type(event)
-        if kind is CustomEvent:
+        if type(event) is CustomEvent:
             self._publish(event)
             return
         if self._dispatcher.listens_to(name):
             self._tell_as_sent(name, args)
-        if kind is Message:
+        if type(event) is Message:
             self.message(event)
         elif isinstance(event, ConversationUpdated | Notification):
             self.noticed(event)

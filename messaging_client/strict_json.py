@@ -19,7 +19,7 @@ def _refuse_constant(_name: str) -> Any:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
-_scan = _DECODER.scan_once  # what `raw_decode` calls
+_scan: Any = vars(_DECODER)["scan_once"]  # what `raw_decode` calls
 _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 

@@ -254,7 +254,7 @@ def person_in(message: dict[str, Any], keys: Names, side: Side, people: People =
     if found is _UNSEEN:
         found = _person(message, keys, side, people)
         if not _may_be_shared(message, keys):
-            return found  # type: ignore[no-any-return]
+            return found
         if len(_SEEN) >= _MOST_SEEN:
             _SEEN.clear()
             _LATEST.clear()
