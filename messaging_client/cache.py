@@ -122,6 +122,11 @@ class ReadCache:
                 for watcher in tuple(watchers):
                     watcher()
 
+    def message_came(self, conversation_id: Id) -> None:
+        """Forget what holds messages of a conversation; most often nothing does, and every message asks."""
+        if self._keys or self._watchers or self._reading:
+            self.invalidate(messages_of(conversation_id), LISTS)
+
     def watch(self, tag: Tag, watcher: Callable[[], None]) -> Callable[[], None]:
         """Call `watcher` whenever a tag is invalidated; returns what ends it, once."""
         place = self._watchers.setdefault(tag, [])

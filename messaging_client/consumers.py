@@ -7,6 +7,7 @@ import inspect
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from types import CoroutineType
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from messaging_client.clock import Clock, end_task
@@ -17,8 +18,11 @@ from messaging_client.models import Id, Message
 E = TypeVar("E")
 Wants = Callable[[Any], bool]
 
-BATCH = 64
-"""Events that a handler gets before others have a turn, where it never waits itself."""
+BATCH = 32
+"""Events that a handler gets before others have a turn, where it never waits itself.
+
+More than the read loop reads at a time (`transport/engine.py`), or a queue that has grown would not shrink in a flood.
+"""
 
 _READ_BACK_IDS = 1000  # as many as the feed remembers: a straggler can come behind its own read-back
 
@@ -113,7 +117,7 @@ class Consumer(Generic[E]):
         """Take an event, or note that it must be read back."""
         if self._cancelled or (self._wants is not None and not self._wants(event)):
             return
-        if isinstance(event, Message) and self._is_seen_to(event):
+        if (self._lags or self._read_back) and isinstance(event, Message) and self._is_seen_to(event):
             return
         if len(self._queue) < self._limit:
             self._queue.append(event)
@@ -301,7 +305,7 @@ class Subscription(Consumer[E]):
         return self._worker is not None and not self._worker.done()
 
     def _wake(self) -> None:
-        if not self._is_busy():
+        if self._worker is None or self._worker.done():
             self._worker = asyncio.get_running_loop().create_task(self._work(), name=f"messaging_client {self.name}")
             self._hub.workers.add(self._worker)
             self._worker.add_done_callback(self._ended)
@@ -312,7 +316,20 @@ class Subscription(Consumer[E]):
                 await self._catch_up()
             else:
                 self._taken += 1
-                await self._handle(self._queue.popleft())
+                event = self._queue.popleft()
+                try:
+                    # `CustomEvent` has no subclass, and `isinstance` with a model takes long.
+                    given = cast(CustomEvent, event).args if type(event) is CustomEvent else (event,)
+                    result = self._handler(*given)
+                    if type(result) is CoroutineType or (result is not None and inspect.isawaitable(result)):
+                        await result
+                except asyncio.CancelledError as error:
+                    task = asyncio.current_task()
+                    if task is not None and task.cancelling():
+                        raise
+                    self._hub.report_error(self, event, error)
+                except Exception as error:  # noqa: BLE001 - whatever a user's handler raises, the next event comes
+                    self._hub.report_error(self, event, error)
                 if not self._taken % BATCH:
                     await asyncio.sleep(0)
             if self._marks:
@@ -324,19 +341,3 @@ class Subscription(Consumer[E]):
         if self._worker is worker:
             self._worker = None
             self._release()
-
-    async def _handle(self, event: E) -> None:
-        try:
-            if type(event) is CustomEvent:  # it has no subclass, and `isinstance` with a model takes long
-                result = self._handler(*cast(CustomEvent, event).args)
-            else:
-                result = self._handler(event)
-            if result is not None and inspect.isawaitable(result):
-                await result
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            self._hub.report_error(self, event, error)
-        except Exception as error:  # noqa: BLE001 - whatever a user's handler raises, the next event comes
-            self._hub.report_error(self, event, error)

@@ -164,9 +164,8 @@ class Dispatcher:
         kind = type(event)
         if kind is CustomEvent:
             self.publish_by_name(event)
-        if consumers := self._everywhere.get(kind):
-            for consumer in tuple(consumers):
-                consumer.offer(event)
+        for consumer in tuple(self._everywhere.get(kind, _NOBODY)):
+            consumer.offer(event)
         if self._in_conversation:
             self.publish_in_conversation(event)
 

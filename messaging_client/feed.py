@@ -105,7 +105,8 @@ class Feed:
 
     def live(self, message: Message) -> None:
         """A message came by itself: a broadcast, a relay, or the answer to a send."""
-        thread = self.threads.get(message.conversation_id) if message.conversation_id is not None else None
+        # Most messages are of conversations that nobody follows; None is never the id of one.
+        thread = self.threads.get(message.conversation_id)  # type: ignore[arg-type]
         if thread is None:
             self._tell_unfollowed(message)
             return
@@ -261,27 +262,30 @@ class Feed:
         return True
 
     def _tell_unfollowed(self, message: Message) -> None:
-        if message.conversation_id in self._left and not self._is_own(message):
+        conversation_id, message_id = message.conversation_id, message.id
+        temporary = None if message.client_message_id is None else _temporary_id(message)
+        if self._left and conversation_id in self._left and not self._is_own(message):
             return
-        temporary = _temporary_id(message)
-        is_homeless = message.conversation_id is not None and message.id in self._homeless
-        known = not is_homeless and (
-            message.id in self._unfollowed or message.id in self._relayed or temporary in self._unfollowed
-        )
-        if not known and message.conversation_id is None:
-            known = any(message.id in thread.recent for thread in self.threads.values())
-        _keep(self._unfollowed, message.id, UNFOLLOWED_IDS)
-        if temporary is not None and temporary != message.id:
+        unfollowed = self._unfollowed
+        is_homeless = conversation_id is not None and message_id in self._homeless
+        known = not is_homeless and (message_id in unfollowed or message_id in self._relayed or temporary in unfollowed)
+        if not known and conversation_id is None:
+            known = any(message_id in thread.recent for thread in self.threads.values())
+        unfollowed[message_id] = None  # as `_keep`; this is on the way of every message
+        if len(unfollowed) > UNFOLLOWED_IDS:
+            unfollowed.popitem(last=False)
+        if temporary is not None and temporary != message_id:
             _keep(self._relayed, temporary, UNFOLLOWED_IDS)
-        self._watched(message, is_new=not known)
+        if self._watchers:
+            self._watched(message, is_new=not known)
         if known:
             self.duplicates += 1
         elif is_homeless:
             self._settle(message)
         else:
             self.told += 1
-            if message.conversation_id is None:
-                _keep(self._homeless, message.id, UNFOLLOWED_IDS)
+            if conversation_id is None:
+                _keep(self._homeless, message_id, UNFOLLOWED_IDS)
             self._publish(message)
 
     def _watched(self, message: Message, *, is_new: bool) -> None:

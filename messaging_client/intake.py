@@ -55,14 +55,16 @@ class Intake:
         try:
             event = names.event_from_wire(name, args, received_at=self._clock.now())
         except PayloadError as fault:
-            self._tell_as_sent(name, args)
+            if self._dispatcher.listens_to(name):
+                self._tell_as_sent(name, args)
             self.report(InvalidPayload(source=name, reason=fault.reason, raw=fault.raw))
             return
         # What `event_from_wire` gives is of no subclass, and this costs a tenth of `isinstance` with a model.
         if type(event) is CustomEvent:
             self._publish(event)
             return
-        self._tell_as_sent(name, args)
+        if self._dispatcher.listens_to(name):
+            self._tell_as_sent(name, args)
         if type(event) is Message:
             self.message(event)
         elif isinstance(event, ConversationUpdated | Notification):
@@ -72,13 +74,12 @@ class Intake:
 
     def _tell_as_sent(self, name: str, args: tuple[Any, ...]) -> None:
         """Tell those who asked for an event of the protocol by its name; the others are told what it means, once."""
-        if self._dispatcher.listens_to(name):
-            self._dispatcher.publish_by_name(CustomEvent(name=name, args=args))
+        self._dispatcher.publish_by_name(CustomEvent(name=name, args=args))
 
     def message(self, message: Message) -> None:
         """Take a message, from the socket or from the answer to a send."""
         if message.conversation_id is not None:
-            self._cache.invalidate(messages_of(message.conversation_id), LISTS)
+            self._cache.message_came(message.conversation_id)
         self._feed.live(message)
 
     def report(self, fault: InvalidPayload) -> None:

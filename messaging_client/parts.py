@@ -10,7 +10,7 @@ from typing import Any
 
 from messaging_client.all_rooms import AllRooms
 from messaging_client.arguments import checked_message
-from messaging_client.cache import LISTS, ReadCache, messages_of
+from messaging_client.cache import ReadCache
 from messaging_client.clock import Clock, SystemClock
 from messaging_client.config import MessagingConfig
 from messaging_client.dispatch import Dispatcher
@@ -231,8 +231,10 @@ class Parts(Subscriptions, Operations):
 
     def _is_own(self, message: Message) -> bool:
         user, sender = self._tokens.user, message.sender
-        if user is None or sender.id != user.id or sender.type is not UserType.UNKNOWN:
-            return user is not None and sender.is_same_person(user)
+        if user is None or sender.id != user.id:
+            return False
+        if sender.type is not UserType.UNKNOWN:
+            return sender.type == user.type
         types = {each.type for each in self._all_rooms.people_of(message.conversation_id) if each.id == sender.id}
         return user.type in types or not types
 
@@ -247,8 +249,8 @@ class Parts(Subscriptions, Operations):
     def _tell(self, message: Message) -> None:
         """Whichever way a message came, who is told of it finds it when they read."""
         if message.conversation_id is not None:
-            self._cache.invalidate(messages_of(message.conversation_id), LISTS)
-        self._publish(message)
+            self._cache.message_came(message.conversation_id)
+        self._dispatcher.publish(message)
 
     def _publish(self, event: Any) -> None:
         self._dispatcher.publish(event)

@@ -19,6 +19,7 @@ def _refuse_constant(_name: str) -> Any:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+_scan: Any = vars(_DECODER)["scan_once"]  # what `raw_decode` calls
 _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 
@@ -34,7 +35,10 @@ def loads(text: str) -> Any:
 
 def loads_from(text: str, start: int) -> Any:
     """Decode what stands from a place on, to the end; ValueError too if there is space before or after it."""
-    value, end = _DECODER.raw_decode(text, start)
+    try:
+        value, end = _scan(text, start)
+    except StopIteration:
+        raise ValueError("no value") from None
     if end != len(text):
         raise ValueError("something follows")
     return value

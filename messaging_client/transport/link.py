@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
+import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -72,6 +73,9 @@ class Link:
         clock: for time-outs of calls; the silence of the server is measured in real time.
         on_event: called for each event, in order, with its name and arguments; must not raise or block.
         ssl_context: for `https`, or None.
+
+    Attributes:
+        on_event: called for each event from now on.
     """
 
     def __init__(
@@ -84,7 +88,7 @@ class Link:
     ) -> None:
         self._config = config
         self._clock = clock
-        self._on_event = on_event
+        self.on_event = on_event
         self._ssl_context = ssl_context
         self._sockets = Sockets()
         self._session: aiohttp.ClientSession | None = None
@@ -94,7 +98,7 @@ class Link:
         self._refusal: Refusal | None = None
         self._leaving = False
         self._loop = asyncio.get_running_loop()
-        self._last_heard = self._loop.time()
+        self._last_heard = time.monotonic()
         self.ended: asyncio.Future[Cause] = self._loop.create_future()
         self.is_fast = fast_path.is_usable()
         self.sio = Client(
@@ -229,7 +233,7 @@ class Link:
 
     def heard(self) -> None:
         """Note that the server has just sent something."""
-        self._last_heard = self._loop.time()
+        self._last_heard = time.monotonic()
 
     def end(self, cause: Cause) -> None:
         """The link has ended: nothing is sent or delivered any more, calls that wait fail, the sockets are shut."""
@@ -292,7 +296,7 @@ class Link:
         The library does not: with unsent data its read loop waits for the write loop, for ever.
         """
         patience = self._engine.ping_interval + self._engine.ping_timeout
-        remaining = self._last_heard + patience - self._loop.time()
+        remaining = self._last_heard + patience - time.monotonic()
         if remaining <= 0:
             self.end(Cause.PING_TIMEOUT)
         else:
@@ -316,8 +320,8 @@ class Link:
 
     def event(self, name: str, *args: Any) -> None:
         """Hand on an event, unless the link has ended or is being left."""
-        if self.is_open and not self._leaving:
-            self._on_event(name, args)
+        if not (self._leaving or self.ended.done()):
+            self.on_event(name, args)
 
     def _disconnected(self, reason: str = "", *_more: Any) -> None:
         is_server = reason == self.sio.reason.SERVER_DISCONNECT

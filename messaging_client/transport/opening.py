@@ -47,3 +47,5 @@ class Opening:
             self._sink(name, args)
         self._waiting.clear()
         self._open = True
+        if self.link is not None:
+            self.link.on_event = self._sink

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from messaging_client.canonical import FIRST_TOO_LONG, to_id
+from messaging_client.canonical import FIRST_TOO_LONG, to_id, usual_moment
 from messaging_client.models import Id, Message, MessageStatus, MessageType, Participant
 from messaging_client.wire.construct import Given, complete
 from messaging_client.wire.errors import PayloadError
@@ -111,28 +111,40 @@ def message_from_wire(
     fields, outer = _unwrapped(payload) if "message" in payload else (payload, None)
     shape = _SHAPES[tuple(fields)]
     identity, named, content, time, kind, status, read_at, client_id = (
-        shape.values(fields) if shape.doubled else map(fields.get, shape.names)
+        shape.values(fields) if shape.doubled else shape.pick((*fields.values(), None))
     )
+    # What almost every payload holds is told apart here: a call for each value would cost more than all the rest.
     if type(identity) is not int or not 0 <= identity < FIRST_TOO_LONG:
         identity = to_id(identity)
         if identity is None:
             raise PayloadError("a message has no id", payload)
-    named = to_id(named) if outer is None else outer
-    sender, recipient = shape.groups
+    if outer is not None:
+        named = outer
+    elif type(named) is not int or not 0 <= named < FIRST_TOO_LONG:
+        named = to_id(named)
+    if type(kind) is not str or (told := _TYPES.get(kind)) is None:
+        told = MessageType.TEXT if kind is None or kind == "" else message_type_from_wire(kind)
+    if type(status) is not str or (state := _STATUSES.get(status)) is None:
+        state = _STATUSES.get(folded(status), MessageStatus.UNKNOWN)
+    if type(content) is not str or not content.isascii():
+        content = _text(content, payload)
     is_timed = time is not None and time != ""
+    if type(time) is not str or (moment := usual_moment(time)) is None:
+        moment = to_time(time, payload) if is_timed else received_at
+    sender, recipient = shape.groups
     return complete(
         Message,
         {
             "raw": payload,
             "id": identity,
             "conversation_id": conversation_id if named is None else named,
-            "content": content if type(content) is str and content.isascii() else _text(content, payload),
-            "type": MessageType.TEXT if kind is None or kind == "" else message_type_from_wire(kind),
+            "content": content,
+            "type": told,
             "sender": person_in(fields, sender, SENDER, people) or _NOBODY,
             "recipient": person_in(fields, recipient, RECIPIENT, people),
-            "timestamp": to_time(time, payload) if is_timed else received_at,
+            "timestamp": moment,
             "timestamp_is_receipt": not is_timed,
-            "status": _status(status),
+            "status": state,
             "read_at": None if read_at is None else time_of(read_at),
             "client_message_id": None if client_id is None else _client_id(client_id),
             "late": False,
@@ -168,11 +180,6 @@ def message_type_from_wire(word: object) -> MessageType:
     """Give the type that a word stands for; `texte` and `text` are the same, and so are `file` and `document`."""
     found = _TYPES.get(word) if isinstance(word, str) else None
     return found or _TYPES.get(folded(word), MessageType.UNKNOWN)
-
-
-def _status(word: object) -> MessageStatus:
-    found = _STATUSES.get(word) if isinstance(word, str) else None
-    return found or _STATUSES.get(folded(word), MessageStatus.UNKNOWN)
 
 
 def client_id_of(fields: Mapping[str, Any]) -> str | None:

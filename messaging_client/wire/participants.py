@@ -222,6 +222,8 @@ RECIPIENT = _side("recipient", "destinataire")
 
 _SEEN: dict[tuple[Any, ...], Participant | None] = {}
 """The sides of messages by all that their messages said of them: the same few people write again and again."""
+_LATEST: dict[int, tuple[dict[str, Any], Participant | None]] = {}
+"""Of those whom an object told of alone, by their ids: the object as it came last, and who it is."""
 _MOST_SEEN = 1000
 _LONGEST_SEEN = 500  # characters of all that a message says of a side
 _UNSEEN: Any = object()
@@ -241,27 +243,32 @@ def person_in(message: dict[str, Any], keys: Names, side: Side, people: People =
         return None
     if people:
         return _person(message, keys, side, people)
+    value = message[keys[0]]
+    is_alone = len(keys) == 1 and type(value) is dict and keys[0] in side.objects
+    # True, 1 and 1.0 are equal; nothing else that was kept is equal to something of another type.
+    identity = value.get("id") if is_alone else None
+    if type(identity) is int and (latest := _LATEST.get(identity)) is not None and latest[0] == value:
+        return latest[1]
     try:
-        value = message[keys[0]]
-        if len(keys) == 1 and type(value) is dict and keys[0] in side.objects:
-            # True, 1 and 1.0 are the same key: where it counts, the type goes with the value.
-            seen: tuple[Any, ...] = (type(value.get("id")), *value, *value.values())
-        else:
-            seen = _seen(message, keys)
+        seen = _seen(message, keys)
         found = _SEEN.get(seen, _UNSEEN)
     except TypeError:  # a list or an object within
         return _person(message, keys, side, people)
     if found is _UNSEEN:
         found = _person(message, keys, side, people)
-        if _may_be_shared(message, keys):
-            if len(_SEEN) >= _MOST_SEEN:
-                _SEEN.clear()
-            _SEEN[seen] = found = _with_own_raw(found)
+        if not _may_be_shared(message, keys):
+            return found
+        if len(_SEEN) >= _MOST_SEEN:
+            _SEEN.clear()
+            _LATEST.clear()
+        _SEEN[seen] = found = _with_own_raw(found)
+    if type(identity) is int:
+        _LATEST[identity] = (dict(value), found)
     return found  # type: ignore[no-any-return]
 
 
 def _seen(message: dict[str, Any], keys: Names) -> tuple[Any, ...]:
-    parts: list[Any] = [keys]  # a tuple, so that it is none of an object alone
+    parts: list[Any] = [keys]
     for name in keys:
         value = message[name]
         if type(value) is dict:
@@ -349,7 +356,8 @@ def _told(message: dict[str, Any], keys: Names, side: Side) -> tuple[dict[str, A
     told: list[_Told] = []
     for name in keys:
         if name not in side.objects:  # objects come first
-            identity, word, name, last_name, first_name = side.shapes[keys].values(message)
+            shape = side.shapes[keys]
+            identity, word, name, last_name, first_name = shape.values({each: message[each] for each in keys})
             told.append((identity, word and text_of(word), name, last_name, first_name, None))
             break
         found = message[name]

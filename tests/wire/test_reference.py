@@ -272,6 +272,21 @@ def test_an_object_in_the_place_of_an_id_is_not_taken_for_the_person_in_it() -> 
     assert [each.sender.id for each in found] == [None, 4321]
 
 
+def test_an_object_in_place_of_an_id_is_nobody_though_somebody_came_as_that_object() -> None:
+    marie = {"id": 5, "type": "patient", "name": "Marie"}
+    for name, identity in (("sender", 5), ("sender_id", None), ("recipient", 5), ("destinataire_id", None)):
+        found = message_from_wire({"id": 1, "content": "a", name: dict(marie)}, received_at=NOW)
+        person = found.recipient if name in ("recipient", "destinataire_id") else found.sender
+        assert (person and person.id) == identity
+
+
+def test_people_of_the_same_id_are_told_apart_though_they_write_in_turn() -> None:
+    for number in range(6):
+        sender = {"id": 5, "type": ("patient", "medecin")[number % 2], "name": "Marie"}
+        found = message_from_wire({"id": number, "content": "a", "sender": sender}, received_at=NOW).sender
+        assert (found.id, found.type, found.raw) == (5, sender["type"], sender)
+
+
 def test_what_is_remembered_is_bounded() -> None:
     from messaging_client.wire import messages as fast
     from messaging_client.wire import participants
@@ -282,7 +297,7 @@ def test_what_is_remembered_is_bounded() -> None:
         )
     long = {"id": 1, "content": "a", "sender": {"id": 5, "name": "x" * 10_000}, "y" * 10_000: 1}
     assert len(message_from_wire(long, received_at=NOW).sender.name) == 10_000
-    assert len(participants._SEEN) <= participants._MOST_SEEN
+    assert len(participants._LATEST) <= len(participants._SEEN) <= participants._MOST_SEEN
     assert len(fast._SHAPES) <= 256
     assert not any("y" * 10_000 in keys for keys in fast._SHAPES)
     assert not any(found is not None and len(found.name) > 500 for found in participants._SEEN.values())
