@@ -83,9 +83,7 @@ def participant_from_wire(payload: object, *, type_implied: UserType = UserType.
     if not isinstance(payload, dict):
         raise PayloadError("a participant is not an object", payload)
     shape = _SHAPES[tuple(payload)]
-    own, patient, medecin, plain, word, name, last_name, first_name, specialite, info = (
-        shape.values(payload) if shape.doubled else map(payload.get, shape.names)
-    )
+    own, patient, medecin, plain, word, name, last_name, first_name, specialite, info = shape.values(payload)
     kind = user_type_from_wire(word) if type_implied is UserType.UNKNOWN else type_implied
     if own is None and patient is None and medecin is None:
         identity = plain if type(plain) is int and 0 <= plain < FIRST_TOO_LONG else to_id(plain)
@@ -96,9 +94,7 @@ def participant_from_wire(payload: object, *, type_implied: UserType = UserType.
     told_name = told_last = told_first = told_specialite = None
     if isinstance(info, dict):
         shape = INFO_SHAPES[tuple(info)]
-        told_name, told_last, told_first, told_specialite = (
-            shape.values(info) if shape.doubled else map(info.get, shape.names)
-        )
+        told_name, told_last, told_first, told_specialite = shape.values(info)
     name = (name and text_of(name)) or (told_name and text_of(told_name)) or None
     last_name = (told_last and text_of(told_last)) or (last_name and text_of(last_name)) or None
     first_name = (told_first and text_of(told_first)) or (first_name and text_of(first_name)) or None
