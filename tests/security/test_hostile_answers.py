@@ -213,7 +213,7 @@ async def test_a_long_list_holds_up_the_loop_no_longer_than_its_parsing(name: st
         gc.collect()
         gc.disable()
         try:
-            for _ in range(6):
+            for _ in range(30):
                 found: list[Any] = []
 
                 async def ask(found: list[Any] = found) -> None:
