@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import heapq
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -20,6 +22,15 @@ from messaging_client import MessagingClient
 WARM_UP = 5
 NOT_OURS = {"yarl.URL", "logging.LogRecord"}
 """Addresses, of which yarl keeps a bounded number (each holds the time of day), and the log, which pytest keeps."""
+
+
+def forget_cancelled_timers() -> None:
+    """Do what asyncio's loop does by itself once there are a hundred of them, or their time has come."""
+    loop: Any = asyncio.get_running_loop()
+    loop._scheduled[:] = [timer for timer in loop._scheduled if not timer.cancelled()]
+    heapq.heapify(loop._scheduled)
+    loop._timer_cancelled_count = 0
+
 
 Cycle = Callable[[], Awaitable[None]]
 
@@ -34,6 +45,7 @@ class Inventory:
 
     @classmethod
     def take(cls) -> Inventory:
+        forget_cancelled_timers()
         gc.collect()
         return cls(
             len(asyncio.all_tasks()),
