@@ -18,8 +18,8 @@ from messaging_client.models import (
 from messaging_client.wire.construct import Given, complete, construct
 from messaging_client.wire.errors import PayloadError
 from messaging_client.wire.messages import CONTENTS, TIMES, first_content
-from messaging_client.wire.participants import SENDER, known_person, participant_from_wire, people_index, person_in
-from messaging_client.wire.regulars import participant_in_list
+from messaging_client.wire.participants import SENDER, known_person, participant_from_wire, people_index
+from messaging_client.wire.regulars import participant_in_list, person_in
 from messaging_client.wire.shapes import Shapes
 from messaging_client.wire.titles import named_in_title
 from messaging_client.wire.values import (
@@ -245,5 +245,4 @@ def _sender(
         found = known_person(number, word, people)
         if found is not None:
             return found
-    index = {(each.type, each.id): each for each in people if each.id is not None}
-    return person_in(payload, keys, SENDER, index) or Participant()
+    return person_in(payload, keys, SENDER, people_index(people)) or Participant()

@@ -10,7 +10,8 @@ from messaging_client.canonical import FIRST_TOO_LONG, to_id, usual_moment
 from messaging_client.models import Id, Message, MessageStatus, MessageType, Participant
 from messaging_client.wire.construct import Given, complete
 from messaging_client.wire.errors import PayloadError
-from messaging_client.wire.participants import NOBODY, RECIPIENT, SENDER, People, person_in
+from messaging_client.wire.participants import NOBODY, RECIPIENT, SENDER, People
+from messaging_client.wire.regulars import person_in
 from messaging_client.wire.shapes import Shapes
 from messaging_client.wire.values import Names, first, first_id, folded, spellings, time_of, to_time, well_formed
 
@@ -110,9 +111,7 @@ def message_from_wire(
         raise PayloadError("a message is not an object", payload)
     fields, outer = _unwrapped(payload) if "message" in payload else (payload, None)
     shape = _SHAPES[tuple(fields)]
-    identity, named, content, time, kind, status, read_at, client_id = (
-        shape.values(fields) if shape.doubled else shape.pick((*fields.values(), None))
-    )
+    identity, named, content, time, kind, status, read_at, client_id = shape.values(fields)
     # What almost every payload holds is told apart here: a call for each value would cost more than all the rest.
     if type(identity) is not int or not 0 <= identity < FIRST_TOO_LONG:
         identity = to_id(identity)

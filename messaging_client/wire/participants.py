@@ -150,6 +150,11 @@ def make_participant(
     return complete(Participant, fields, _FIELDS)
 
 
+def with_raw(participant: Participant, raw: object) -> Participant:
+    """Give the same person with another `raw`."""
+    return complete(Participant, {**participant.__dict__, "raw": raw}, _FIELDS)
+
+
 def people_index(participants: Iterable[Participant]) -> dict[tuple[UserType, Id], Participant]:
     """Give the participants by type and id; those without either are left out, and a named one wins."""
     index: dict[tuple[UserType, Id], Participant] = {}
@@ -216,88 +221,8 @@ SENDER = _side("sender", "expediteur")
 RECIPIENT = _side("recipient", "destinataire")
 
 
-_SEEN: dict[tuple[Any, ...], Participant | None] = {}
-"""The sides of messages by all that their messages said of them: the same few people write again and again."""
-_LATEST: dict[int, tuple[dict[str, Any], Participant | None]] = {}
-"""Of those whom an object told of alone, by their ids: the object as it came last, and who it is."""
-_MOST_SEEN = 1000
-_LONGEST_SEEN = 500  # characters of all that a message says of a side
-_UNSEEN: Any = object()
-
-
-def person_in(message: dict[str, Any], keys: Names, side: Side, people: People = NOBODY) -> Participant | None:
-    """Give the sender or the recipient of a message, as `person_of` does; the same object for the same person.
-
-    Args:
-        message: the message's fields.
-        keys: those of `side.keys` that stand in it, in that order.
-        side: `SENDER` or `RECIPIENT`.
-        people: who takes part, as for `person_of`.
-
-    """
-    if not keys:
-        return None
-    if people:
-        return _person(message, keys, side, people)
-    value = message[keys[0]]
-    is_alone = len(keys) == 1 and type(value) is dict and keys[0] in side.objects
-    # True, 1 and 1.0 are equal; nothing else that was kept is equal to something of another type.
-    identity = value.get("id") if is_alone else None
-    if type(identity) is int and (latest := _LATEST.get(identity)) is not None and latest[0] == value:
-        return latest[1]
-    try:
-        seen = _seen(message, keys)
-        found = _SEEN.get(seen, _UNSEEN)
-    except TypeError:  # a list or an object within
-        return _person(message, keys, side, people)
-    if found is _UNSEEN:
-        found = _person(message, keys, side, people)
-        if not _may_be_shared(message, keys):
-            return found
-        if len(_SEEN) >= _MOST_SEEN:
-            _SEEN.clear()
-            _LATEST.clear()
-        _SEEN[seen] = found = _with_own_raw(found)
-    if type(identity) is int:
-        _LATEST[identity] = (dict(value), found)
-    return found  # type: ignore[no-any-return]
-
-
-def _seen(message: dict[str, Any], keys: Names) -> tuple[Any, ...]:
-    parts: list[Any] = [keys]
-    for name in keys:
-        value = message[name]
-        if type(value) is dict:
-            value = (type(value.get("id")), *value, *value.values())
-        parts += (type(value), value)
-    return tuple(parts)
-
-
-def _may_be_shared(message: dict[str, Any], keys: Names) -> bool:
-    """Whether it is texts, integers as ids, and nothing that could be changed or that is long."""
-    length = 0
-    for name in keys:
-        value = message[name]
-        for inner, each in value.items() if type(value) is dict else (("id", value),):
-            if type(inner) is not str or (inner != "id" and type(each) is int):
-                return False
-            if type(each) is int and abs(each) >= FIRST_TOO_LONG:
-                return False
-            if each is not None and type(each) not in (str, int):
-                return False
-            length += len(inner) + (len(each) if type(each) is str else 0)
-    return length <= _LONGEST_SEEN
-
-
-def _with_own_raw(found: Participant | None) -> Participant | None:
-    """Give a participant that does not change when somebody changes the payload of the message that it came with."""
-    if found is None or found.raw is None:
-        return found
-    return complete(Participant, {**found.__dict__, "raw": dict(found.raw)}, _FIELDS)
-
-
 def known_person(identity: int, word: str, people: Iterable[Participant]) -> Participant | None:
-    """Give what `person_in` does for a message that says nothing but id and type of a side.
+    """Give what `person_of` does for a message that says nothing but id and type of a side.
 
     Args:
         identity: the id, as the message has it.
@@ -305,7 +230,7 @@ def known_person(identity: int, word: str, people: Iterable[Participant]) -> Par
         people: who takes part, each once.
 
     Returns:
-        The person; None where `person_in` has to be asked.
+        The person; None where `person_of` has to be asked.
 
     """
     kind = TYPES.get(word)
@@ -313,7 +238,7 @@ def known_person(identity: int, word: str, people: Iterable[Participant]) -> Par
         return None
     for each in people:
         if each.type is kind and each.id == identity:
-            return complete(Participant, {**each.__dict__, "raw": None}, _FIELDS)
+            return with_raw(each, None)
     return make_participant(kind, identity)
 
 
@@ -327,10 +252,11 @@ def person_of(message: dict[str, Any], side: Side, people: People = NOBODY) -> P
             where one participant alone has that id.
 
     """
-    return _person(message, tuple(name for name in side.keys if name in message), side, people)
+    return person_told(message, tuple(name for name in side.keys if name in message), side, people)
 
 
-def _person(message: dict[str, Any], keys: Names, side: Side, people: People) -> Participant | None:
+def person_told(message: dict[str, Any], keys: Names, side: Side, people: People) -> Participant | None:
+    """As `person_of`; `keys` are those of `side.keys` that stand in the message, in that order."""
     raw, told = _told(message, keys, side)
     identity, kind = _named_identity(told)
     name, last_name, first_name, specialite = _given_names(message, side, told)

@@ -38,11 +38,9 @@ def to_time(value: object, raw: object = None) -> datetime:
         PayloadError: it is no time, or one before the year 1 or after 9999.
 
     """
-    if type(value) is str and (usual := usual_moment(value)) is not None:
-        return usual
     try:
         if not isinstance(value, datetime):
-            return to_moment(value)
+            return _moment(value)
     except (ValueError, OverflowError):
         pass
     raise PayloadError("the time is unreadable", value if raw is None else raw)
@@ -57,14 +55,17 @@ def time_of(value: object) -> datetime | None:
     """Give a time; None where there is none, or an unreadable one."""
     if value is None:
         return None
-    if type(value) is str and (usual := usual_moment(value)) is not None:
-        return usual
     if value == "" or isinstance(value, datetime):
         return None
     try:
-        return to_moment(value)
+        return _moment(value)
     except (ValueError, OverflowError):
         return None
+
+
+def _moment(value: object) -> datetime:
+    usual = usual_moment(value) if type(value) is str else None
+    return to_moment(value) if usual is None else usual
 
 
 def iso(moment: datetime) -> str:

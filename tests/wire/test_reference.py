@@ -289,7 +289,6 @@ def test_people_of_the_same_id_are_told_apart_though_they_write_in_turn() -> Non
 
 def test_what_is_remembered_is_bounded() -> None:
     from messaging_client.wire import messages as fast
-    from messaging_client.wire import participants
 
     for number in range(3000):
         message_from_wire(
@@ -297,10 +296,10 @@ def test_what_is_remembered_is_bounded() -> None:
         )
     long = {"id": 1, "content": "a", "sender": {"id": 5, "name": "x" * 10_000}, "y" * 10_000: 1}
     assert len(message_from_wire(long, received_at=NOW).sender.name) == 10_000
-    assert len(participants._LATEST) <= len(participants._SEEN) <= participants._MOST_SEEN
+    assert len(regulars._LATEST) <= len(regulars._SEEN) <= regulars._MOST_SEEN
     assert len(fast._SHAPES) <= 256
     assert not any("y" * 10_000 in keys for keys in fast._SHAPES)
-    assert not any(found is not None and len(found.name) > 500 for found in participants._SEEN.values())
+    assert not any(found is not None and len(found.name) > 500 for found in regulars._SEEN.values())
 
 
 def test_copied_and_pickled() -> None:
