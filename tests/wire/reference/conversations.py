@@ -16,23 +16,14 @@ from messaging_client.models import (
     UserType,
 )
 from messaging_client.wire.errors import PayloadError
+from messaging_client.wire.participants import SENDER
+from messaging_client.wire.values import dotted, first, first_id, first_object, folded, spellings, to_count, well_formed
 
 from .construct import construct
 from .messages import TIMES, content_of
-from .participants import SENDER, participant_from_wire, people_index, person_of
+from .participants import participant_from_wire, people_index, person_of
 from .titles import named_in_title
-from .values import (
-    dotted,
-    first,
-    first_id,
-    first_object,
-    first_text,
-    folded,
-    optional_time,
-    spellings,
-    to_count,
-    well_formed,
-)
+from .values import first_text, optional_time
 
 CONTEXT_TYPE = spellings("contexte_type", "context_type", "contextType")
 _CONTEXT_ID = spellings("contexte_id", "context_id", "contextId")

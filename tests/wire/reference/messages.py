@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from messaging_client.canonical import to_id
 from messaging_client.models import Id, Message, MessageStatus, MessageType, Participant
 from messaging_client.wire.errors import PayloadError
+from messaging_client.wire.participants import NOBODY, RECIPIENT, SENDER, People
+from messaging_client.wire.values import Names, first, first_id, folded, spellings, well_formed
 
-from .canonical import to_id
 from .construct import construct
-from .participants import NOBODY, RECIPIENT, SENDER, People, person_of
-from .values import Names, first, first_id, folded, optional_time, spellings, to_time, well_formed
+from .participants import person_of
+from .values import optional_time, to_time
 
 IDS = spellings("id", "id_message", "message_id", "messageId")
 CONVERSATION_IDS = spellings("conversation_id", "conversationId", "id_conversation")
@@ -46,20 +48,6 @@ _STATUSES = {
     "error": MessageStatus.ERROR,
 }
 _NOBODY = Participant()
-
-OrderKey = tuple[datetime, int, int, str]
-
-
-def message_order_key(message: Message) -> OrderKey:
-    """Give the place of a message within its conversation: by time, then by id, integers before texts."""
-    return order_key(message.timestamp, message.id)
-
-
-def order_key(timestamp: datetime, message_id: Id) -> OrderKey:
-    """Give the place of a message with that time and id; see `message_order_key`."""
-    if isinstance(message_id, int):
-        return timestamp, 0, message_id, ""
-    return timestamp, 1, 0, message_id
 
 
 def message_from_wire(

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from types import MappingProxyType
+from collections.abc import Iterable
 from typing import Any
 
+from messaging_client.canonical import to_id
 from messaging_client.models import Id, Participant, UserType, placeholder_name
 from messaging_client.wire.errors import PayloadError
+from messaging_client.wire.participants import NOBODY, People, Side
+from messaging_client.wire.values import first, first_id, first_object, folded, spellings
 
-from .canonical import to_id
 from .construct import construct
-from .values import Names, first, first_id, first_object, first_text, folded, spellings
-
-People = Mapping[tuple[UserType, Id], Participant]
-"""Participants by type and id, for looking up names."""
-
-NOBODY: People = MappingProxyType({})
+from .values import first_text
 
 _TYPES = {
     "patient": UserType.PATIENT,
@@ -144,54 +138,6 @@ def people_index(participants: Iterable[Participant]) -> dict[tuple[UserType, Id
     return index
 
 
-@dataclass(frozen=True)
-class Side:
-    """The spellings of one side of a message, each in order of preference.
-
-    Attributes:
-        objects: where id, type and names stand, as `sender` in `{"sender": {"id": 5}}`.
-        info: the one of them that wins for last and first names.
-        ids, types, names, last_names, first_names: fields of the message itself.
-        flat: all of these fields.
-        keys: all of these fields and objects; a message without any of them says nothing of this side.
-
-    """
-
-    objects: Names
-    info: Names
-    ids: Names
-    types: Names
-    names: Names
-    last_names: Names
-    first_names: Names
-
-    @cached_property
-    def flat(self) -> frozenset[str]:
-        """The fields of the message itself."""
-        return frozenset((*self.ids, *self.types, *self.names, *self.last_names, *self.first_names))
-
-    @cached_property
-    def keys(self) -> frozenset[str]:
-        """Every key that says something of this side."""
-        return self.flat.union(self.objects)
-
-
-def _side(english: str, french: str) -> Side:
-    return Side(
-        objects=spellings(english, f"{french}_info", french),
-        info=spellings(f"{french}_info"),
-        ids=spellings(f"{french}_id", f"{english}_id"),
-        types=spellings(f"{french}_type", f"{english}_type"),
-        names=spellings(f"{english}_name"),
-        last_names=spellings(f"{french}_nom"),
-        first_names=spellings(f"{french}_prenom"),
-    )
-
-
-SENDER = _side("sender", "expediteur")
-RECIPIENT = _side("recipient", "destinataire")
-
-
 def person_of(message: dict[str, Any], side: Side, people: People = NOBODY) -> Participant | None:
     """Give the sender or the recipient of a message; None where the message says nothing of one.
 
@@ -202,7 +148,7 @@ def person_of(message: dict[str, Any], side: Side, people: People = NOBODY) -> P
             where one participant alone has that id.
 
     """
-    if side.keys.isdisjoint(message):
+    if not any(name in message for name in side.keys):
         return None
     sources = [found for name in side.objects if isinstance(found := message.get(name), dict)]
     raw = sources[0] if sources else None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
+from messaging_client.canonical import to_id
 from messaging_client.models import ContextType, Id
-
-from .canonical import to_id
 
 _WORD = re.compile("|".join(ContextType), re.IGNORECASE | re.ASCII)
 _FOLLOWING = re.compile(r"(?:[\s#:-]|n[°º])*([0-9]+)", re.IGNORECASE)
