@@ -19,13 +19,18 @@ def _refuse_constant(_name: str) -> Any:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
-_scan: Any = vars(_DECODER)["scan_once"]  # what `raw_decode` calls
 _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+_UTF_8_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"), ensure_ascii=False)
 
 
 def dumps(value: Any) -> str:
     """Encode without spaces, in ASCII; ValueError or TypeError for what JSON cannot hold."""
     return _ENCODER.encode(value)
+
+
+def dumped(value: Any) -> bytes:
+    """Encode without spaces, in UTF-8; ValueError or TypeError for what JSON, or UTF-8, cannot hold."""
+    return _UTF_8_ENCODER.encode(value).encode()
 
 
 def loads(text: str) -> Any:
@@ -35,10 +40,7 @@ def loads(text: str) -> Any:
 
 def loads_from(text: str, start: int) -> Any:
     """Decode what stands from a place on, to the end; ValueError too if there is space before or after it."""
-    try:
-        value, end = _scan(text, start)
-    except StopIteration:
-        raise ValueError("no value") from None
+    value, end = _DECODER.raw_decode(text, start)
     if end != len(text):
         raise ValueError("something follows")
     return value

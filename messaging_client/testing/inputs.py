@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
+from messaging_client import strict_json
 from messaging_client.testing.records import Identity
 
 MAX_ID = 2**63 - 1  # SQLite's largest integer
@@ -67,12 +67,8 @@ def parse_json(body: bytes) -> dict[str, Any]:
         Refused: 400; it is not JSON, not UTF-8, or not an object.
 
     """
-
-    def no_constant(word: str) -> NoReturn:
-        raise ValueError(word)
-
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=no_constant)
+        value = strict_json.loads(body.decode("utf-8"))
     except (ValueError, RecursionError):
         wrong("JSON invalide")
     return as_object(value, "Le corps")

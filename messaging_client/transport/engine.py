@@ -19,7 +19,7 @@ from engineio import packet as engine_packet
 
 from messaging_client.models import ConnectionCause as Cause
 from messaging_client.strict_json import loads_from
-from messaging_client.transport.packets import INVALID_FRAME, RESERVED
+from messaging_client.transport.packets import DISCONNECT_FRAME, INVALID_FRAME, RESERVED
 
 if TYPE_CHECKING:
     from messaging_client.transport.link import Link
@@ -35,7 +35,6 @@ A timer is called several turns late at worst. With 64 the event loop is more th
 3 ms, and an event costs no more that can be measured.
 """
 
-_DISCONNECT_FRAME = "1"  # Socket.IO protocol 5: DISCONNECT of the default namespace
 # As they begin on the wire: a message of the engine that is an event, or an acknowledgement, of the default namespace.
 _PLAIN_EVENT = "42["
 _ACKNOWLEDGEMENT = "43"
@@ -100,7 +99,7 @@ class Engine(engineio.AsyncClient):  # type: ignore[misc]
             # What it carries would be sent back with the answer; a ping of the protocol carries nothing.
             pkt.data = None
         is_event = pkt.packet_type == engine_packet.MESSAGE
-        if (is_event and pkt.data == _DISCONNECT_FRAME) or pkt.packet_type == engine_packet.CLOSE:
+        if (is_event and pkt.data == DISCONNECT_FRAME) or pkt.packet_type == engine_packet.CLOSE:
             # The library forgets the first that comes before `connect()` has returned, and at the second it empties
             # the queue, at which its write loop then waits.
             self.link.end(Cause.SERVER_DISCONNECT)

@@ -21,7 +21,7 @@ from messaging_client.transport import tls
 from messaging_client.transport.address import ProxyAddress, ServerAddress
 from messaging_client.transport.aio import Attempt, AttemptFailed, Pool, Received
 from messaging_client.transport.auth import Trial
-from messaging_client.transport.statuses import Answer
+from messaging_client.transport.statuses import Answer, is_success
 
 logger = logging.getLogger("messaging_client.rest")
 
@@ -131,12 +131,12 @@ class Exchanges:
         return self._understood(call, received)
 
     def _bound(self, status: int) -> int:
-        return self._config.max_response_bytes if _is_success(status) else LONGEST_REFUSAL
+        return self._config.max_response_bytes if is_success(status) else LONGEST_REFUSAL
 
     def _understood(self, call: Call, received: Received) -> Answer | MessagingError:
         """Give what came, unless it cannot be used; of a refusal with a body too large, the status is enough."""
         status, body = received.status, received.body
-        if not _is_success(status):
+        if not is_success(status):
             return Answer(status, received.headers, body or b"")
         if body is None:
             bound = self._config.max_response_bytes
@@ -153,10 +153,6 @@ class Exchanges:
         if self._needs_tls:
             return tls.context_for(self._config.verify, self._config.cert)
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used, and much cheaper
-
-
-def _is_success(status: int) -> bool:
-    return 200 <= status < 300
 
 
 def closed_error(call: Call) -> NotConnected:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import math
 import random
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from datetime import datetime
 from types import MappingProxyType
 from urllib.parse import quote, urlencode
 
+from messaging_client import strict_json
 from messaging_client._version import __version__
 from messaging_client.clock import Clock, finished_within
 from messaging_client.config import MessagingConfig
@@ -253,13 +253,10 @@ def _checked_seconds(operation: str, timeout: float) -> float:
     return float(timeout)
 
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
 def _encoded(operation: str, body: object) -> bytes:
     # The library's exception may repeat the text that it could not write: ours is raised after it is gone.
     with contextlib.suppress(TypeError, ValueError, RecursionError):
-        return _ENCODER.encode(body).encode()
+        return strict_json.dumped(body)
     raise ValidationFailed(
         f"{operation}: the body holds something that JSON cannot; give texts, numbers, lists and mappings.",
         operation=operation,

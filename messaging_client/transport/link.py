@@ -32,7 +32,7 @@ from messaging_client.transport import fast_path
 from messaging_client.transport.cork import Cork
 from messaging_client.transport.endings import brought_to_end, failure_of, finish, within
 from messaging_client.transport.engine import Client, Engine
-from messaging_client.transport.packets import INVALID_FRAME, encode_event, packets_up_to
+from messaging_client.transport.packets import DISCONNECT_FRAME, INVALID_FRAME, encode_event, packets_up_to
 from messaging_client.transport.refusals import Refusal, explain
 from messaging_client.transport.replies import Replies
 from messaging_client.transport.sockets import Sockets
@@ -49,7 +49,6 @@ CLOSE_TIMEOUT = 1.0
 """Seconds that a polite goodbye may take before the socket is shut down."""
 
 _FRAME_TOO_LARGE = 1009  # RFC 6455, section 7.4.1
-_DISCONNECT_FRAME = "1"  # Socket.IO protocol 5: DISCONNECT of the default namespace
 
 
 async def _refuse_redirect(_session: Any, _context: Any, told: aiohttp.TraceRequestRedirectParams) -> None:
@@ -278,7 +277,7 @@ class Link:
             engine_registry.connected_clients.remove(self._engine)
 
     async def _say_goodbye(self) -> None:
-        await self._engine.send(_DISCONNECT_FRAME)
+        await self._engine.send(DISCONNECT_FRAME)
         await self._engine.queue.join()
         assert self._websocket is not None
         await self._websocket.close()

@@ -18,6 +18,9 @@ from messaging_client.wire import events
 INVALID_FRAME = events.INVALID_FRAME
 """Name of the event that stands for an unreadable frame; its arguments are the reason and the frame."""
 
+DISCONNECT_FRAME = "1"
+"""Socket.IO protocol 5: DISCONNECT of the default namespace."""
+
 # Socket.IO's own, the library's own ("*" is where it keeps the handler of all others), and ours.
 RESERVED = frozenset({"connect", "disconnect", "connect_error", "__disconnect_final", "*", INVALID_FRAME})
 _BINARY = (packet.BINARY_EVENT, packet.BINARY_ACK)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from messaging_client.errors import RequestError
 from messaging_client.models import Id
+from messaging_client.transport.statuses import is_success
 from messaging_client.wire.routes import Route, RouteTable
 
 Key = tuple[str, tuple[Route, ...]]
@@ -55,7 +56,7 @@ class Alternatives:
 
     def learn(self, route: Route, status: int) -> None:
         """Note what a route answered; for a success, once its body has been understood."""
-        if 200 <= status < 300 or (400 <= status < 500 and status not in _PROVES_NOTHING):
+        if is_success(status) or (400 <= status < 500 and status not in _PROVES_NOTHING):
             self._proven.setdefault(self._key, route)
 
 

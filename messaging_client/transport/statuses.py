@@ -48,10 +48,15 @@ class Answer:
     body: bytes = b""
 
 
+def is_success(status: int) -> bool:
+    """Whether a status is a success (2xx)."""
+    return 200 <= status < 300
+
+
 def error_for(answer: Answer, operation: str, now: datetime) -> RequestError | AuthenticationError | None:
     """Give the error that a status stands for, or None for a success (2xx)."""
     status = answer.status
-    if 200 <= status < 300:
+    if is_success(status):
         return None
     if status == 401:
         return AuthenticationError(

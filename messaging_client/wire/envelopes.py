@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
+from messaging_client import strict_json
 from messaging_client.wire.errors import PayloadError
 from messaging_client.wire.messages import IDS, has_content
 from messaging_client.wire.values import first, first_id, first_text, folded, spellings, well_formed
@@ -25,16 +25,12 @@ def parse_json(data: bytes) -> object:
     if not data.strip():
         return None
     try:
-        parsed: object = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        parsed: object = strict_json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         pass
     else:
         return parsed
     raise PayloadError("the answer is not JSON", data)
-
-
-def _refuse_constant(_name: str) -> NoReturn:
-    raise ValueError
 
 
 def error_message(body: object) -> str | None:
