@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,9 @@ def objects(done: Done) -> list[dict[str, Any]]:
 async def filled(scene: Scene) -> Scene:
     """The doctor has three messages not read in the conversation about the ordonnance, and another, empty one."""
     await scene.server.create_conversation("Messages - Consultation 7", [("patient", 6), DOCTOR])
+    created = time.time()
+    while time.time() < created + 0.002:  # servers tell milliseconds, and this one is to be the older
+        await asyncio.sleep(0.001)
     for number in range(1, 4):
         await scene.server.say(1, f"m{number}", PATIENT)
     return scene
@@ -272,7 +277,7 @@ async def test_a_token_that_cannot_be_made_or_read(tmp_path: Path) -> None:
     odd = await run("token", "inspect", "--token", "eyJhbGciOiJIUzI1NiJ9.W10.c2ln", env=env)
     assert odd.code == ExitCode.AUTHENTICATION
     assert odd.error
-    past = MessagingServer(secret="x" * 32).token(*PATIENT, expires_in=-7200, note="\x1b[31m\n\u202e", exp2=10**30)
+    past = MessagingServer(secret="x" * 32).token(*PATIENT, expires_in=-7230, note="\x1b[31m\n\u202e", exp2=10**30)
     shown = await run("token", "inspect", env=env | {"MESSAGING_TOKEN": past})
     assert re.search(r"^expires .* \(2 hours ago\)$", shown.out, re.MULTILINE)
     assert not [each for each in shown.out.replace("\n", "") if not each.isprintable()]
