@@ -21,9 +21,8 @@ from messaging_client.parts import Parts
 from messaging_client.reports import CloseReport, Stats, Status
 from messaging_client.rooms import USER
 from messaging_client.session import ConversationSession
+from messaging_client.transport.address import DEFAULT_URL
 from messaging_client.transport.auth import Token
-
-DEFAULT_URL = "http://localhost:3000"
 
 
 class MessagingClient(Parts):

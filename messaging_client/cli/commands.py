@@ -1,6 +1,6 @@
 """Commands and their options. What a command needs is imported when it runs, so that `--help` is quick.
 
-A command of a module of its own, whose top imports typer and `cli.options` only, is registered in `_register`.
+A command of a module of its own, whose top imports typer and `cli.options` only, is added by `app.command()(it)`.
 """
 
 from __future__ import annotations

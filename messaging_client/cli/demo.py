@@ -22,7 +22,9 @@ from messaging_client import (
     PresenceEvent,
     TypingEvent,
 )
-from messaging_client.cli.output import OutputGone, console, printable
+from messaging_client.cli.event_forms import connection_words
+from messaging_client.cli.output import OutputGone, console
+from messaging_client.harmless import printable
 from messaging_client.testing import MessagingServer
 
 PATIENT = ("patient", 5)
@@ -98,13 +100,7 @@ class Watcher:
         self._screen.line(self._who, "presence", f"{event.user_name} is {event.status}", "magenta")
 
     def _connection(self, change: ConnectionChange) -> None:
-        detail = f"{change.previous} -> {change.state} ({change.cause})"
-        if change.attempt:
-            detail += f", attempt {change.attempt}"
-        if change.socket_id:
-            detail += f", socket {change.socket_id[:6]}"
-        if change.polling:
-            detail += ", messages over HTTP meanwhile"
+        detail = f"{change.previous} -> {connection_words(change)}"
         style = "yellow" if change.state is not ConnectionState.CONNECTED else "green"
         self._screen.line(self._who, "connection", detail, style)
 

@@ -9,8 +9,9 @@ from rich.text import Text
 
 from messaging_client.cli.exit_codes import ExitCode
 from messaging_client.cli.options import ServerArguments
-from messaging_client.cli.output import can_show, console, in_utc, is_for_people, json_line, printable, say, tabbed
+from messaging_client.cli.output import can_show, console, in_utc, is_for_people, json_line, say, tabbed
 from messaging_client.diagnosis import CHECKS, CheckOutcome, CheckResult, Diagnosis, diagnose
+from messaging_client.harmless import printable
 
 _MARKS = {
     CheckOutcome.OK: ("✓", "+", "green"),

@@ -106,7 +106,8 @@ def words(event: Any) -> str:
             return f"{event.name} {list(event.args)}"
 
 
-def _connection(change: ConnectionChange) -> str:
+def connection_words(change: ConnectionChange) -> str:
+    """Give how the connection is now, and why."""
     said = f"{change.state} ({change.cause})"
     if change.attempt:
         said += f", attempt {change.attempt}"
@@ -114,6 +115,11 @@ def _connection(change: ConnectionChange) -> str:
         said += f", socket {change.socket_id[:6]}"
     if change.polling:
         said += ", messages over HTTP meanwhile"
+    return said
+
+
+def _connection(change: ConnectionChange) -> str:
+    said = connection_words(change)
     if change.error is not None and change.state is not ConnectionState.CONNECTED:
         said += f": {change.error}"
     return said

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from messaging_client.cli.exit_codes import ExitCode
 from messaging_client.cli.options import ServerArguments
-from messaging_client.cli.output import console, in_utc, is_for_people, json_line, note, printable, say, tabbed
+from messaging_client.cli.output import console, in_utc, is_for_people, json_line, note, say, tabbed
+from messaging_client.harmless import printable
 from messaging_client.inbox import Kind
 from messaging_client.models import Conversation, Participant, User
 

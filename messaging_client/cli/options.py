@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from messaging_client.errors import AuthenticationError, ConfigurationError
+from messaging_client.transport.address import DEFAULT_URL
 
 if TYPE_CHECKING:
     from messaging_client.client import MessagingClient
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from messaging_client.transport.auth import Token
 
 _STDIN = "-"
-DEFAULT_URL = "http://localhost:3000"
 
 UrlOption = Annotated[str, typer.Option("--url", envvar="MESSAGING_URL", metavar="URL", help="Address of the server.")]
 TokenOption = Annotated[

@@ -1,4 +1,4 @@
-"""How everything is written: what others wrote is neutralised here, and what is read by a program stays plain."""
+"""How everything is written: what others wrote is made harmless, and what is read by a program stays plain."""
 
 from __future__ import annotations
 
@@ -10,20 +10,12 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from messaging_client.harmless import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-_LINE_END = re.compile("\r\n|[\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{4,}(\.[A-Za-z0-9_-]*){0,2}")
-
-
-def printable(text: object) -> str:
-    """Give a text of somebody else's as one line, without what a terminal would obey.
-
-    Control characters and changes of direction become U+FFFD, ends of lines a sign for them, tabs spaces.
-    """
-    line = _LINE_END.sub("\N{RETURN SYMBOL}", str(text)).replace("\t", " ")
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in line)
 
 
 def without_tokens(text: str) -> str:

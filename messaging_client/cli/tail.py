@@ -13,8 +13,9 @@ from messaging_client.cli.choices import EventKind
 from messaging_client.cli.event_forms import KINDS, as_object, kind_of, who, words
 from messaging_client.cli.exit_codes import ExitCode
 from messaging_client.cli.options import ServerArguments
-from messaging_client.cli.output import complain, console, is_for_people, json_line, printable, say, tabbed
+from messaging_client.cli.output import complain, console, is_for_people, json_line, say, tabbed
 from messaging_client.events import ConnectionChange
+from messaging_client.harmless import printable
 from messaging_client.models import ConnectionCause, Id, Message
 
 USUAL = tuple(each for each in EventKind if each not in (EventKind.SENT, EventKind.UPDATE, EventKind.NOTIFICATION))

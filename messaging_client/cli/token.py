@@ -11,9 +11,11 @@ import jwt
 
 from messaging_client.cli.exit_codes import ExitCode
 from messaging_client.cli.options import ServerArguments, reason_of
-from messaging_client.cli.output import in_utc, json_line, printable, say
+from messaging_client.cli.output import in_utc, json_line, say
 from messaging_client.errors import AuthenticationError, ConfigurationError
+from messaging_client.harmless import printable
 from messaging_client.transport.auth import TokenSource, usable_tokens
+from messaging_client.words import duration
 
 _TIMES = {"iat": "issued", "nbf": "valid from", "exp": "expires"}
 
@@ -67,7 +69,7 @@ def _expiry(expires: datetime | None) -> str:
     if expires is None:
         return "never"
     left = (expires - datetime.now(UTC)).total_seconds()
-    return f"{expires.astimezone():%Y-%m-%d %H:%M:%S} ({_duration(abs(left))} {'ago' if left < 0 else 'left'})"
+    return f"{expires.astimezone():%Y-%m-%d %H:%M:%S} ({duration(abs(left))} {'ago' if left < 0 else 'left'})"
 
 
 def _claim(name: str, value: Any) -> str:
@@ -77,10 +79,3 @@ def _claim(name: str, value: Any) -> str:
         except (ValueError, OverflowError, OSError):
             pass  # a number that is no time
     return str(value)
-
-
-def _duration(seconds: float) -> str:
-    for size, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{int(seconds // size)} {name}"
-    return f"{int(seconds)} seconds"

@@ -21,6 +21,7 @@ from messaging_client.events import TypingEvent
 from messaging_client.models import ConnectionState, Id, User, UserType
 from messaging_client.transport.address import ServerAddress
 from messaging_client.transport.auth import Token
+from messaging_client.words import duration
 
 MOST_SKEW = 60
 """Seconds that this machine's clock and the server's may be apart before a diagnosis calls it a fault."""
@@ -232,7 +233,7 @@ class _Run:
                 "Log in again for a fresh token, or set the clock.",
                 facts,
             )
-        return Seen(f"valid until {local}, for {_duration(left)}", facts)
+        return Seen(f"valid until {local}, for {duration(left)}", facts)
 
     # --- the server over REST ----------------------------------------------------------------------------------------
 
@@ -341,10 +342,3 @@ class _Run:
             "leaves a user's own connections out, or the room was not entered; which of both cannot be seen",
             _TELL,
         )
-
-
-def _duration(seconds: float) -> str:
-    for size, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{int(seconds // size)} {name}"
-    return f"{int(seconds)} seconds"

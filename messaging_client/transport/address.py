@@ -10,6 +10,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from messaging_client.errors import ConfigurationError
 
+DEFAULT_URL = "http://localhost:3000"
+"""Where a server is while somebody works on it."""
+
 _EXAMPLE = "such as https://messaging.example.org or http://localhost:3000"
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,62})(\.[a-z0-9_][a-z0-9_-]{0,62})*\.?", re.ASCII)

@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 
 from messaging_client import ConnectionChange, ConnectionState, Inbox, MessagingClient, MessagingError
 from messaging_client.diagnosis import diagnose
+from messaging_client.harmless import plain
 from messaging_client.tui.composer import Composer
 from messaging_client.tui.conversation_list import Conversations
 from messaging_client.tui.desk import Desk
@@ -21,7 +22,6 @@ from messaging_client.tui.keys import HelpScreen
 from messaging_client.tui.live import Opening
 from messaging_client.tui.main_screen import MainScreen
 from messaging_client.tui.message_list import MessageList
-from messaging_client.tui.plain import plain
 
 DARK, LIGHT = "textual-dark", "textual-light"
 PATIENCE = 5.0

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from textual.content import Content
 
 from messaging_client import Id, Message, MessageStatus, MessageType
-from messaging_client.tui.plain import plain, plain_lines
+from messaging_client.harmless import plain, plain_lines
 
 MOST_CHARACTERS = 4000
 """Characters of a message that the list shows; the rest is shown when it is opened."""

@@ -6,7 +6,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from messaging_client import ConnectionState, MessagingClient
-from messaging_client.tui.plain import plain
+from messaging_client.harmless import plain
 
 SHOWN_OF_ID = 6
 """Letters of the socket's id that are shown."""

@@ -16,9 +16,9 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from messaging_client import Conversation, Id, User
+from messaging_client.harmless import plain
 from messaging_client.inbox import Kind
 from messaging_client.tui.blocks import time_name
-from messaging_client.tui.plain import plain
 
 FILTERS: tuple[tuple[Kind, str], ...] = (
     ("all", "All"),

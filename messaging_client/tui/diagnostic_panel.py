@@ -14,8 +14,8 @@ from textual.widgets import Static
 
 from messaging_client import ConnectionChange, MessagingClient, MessagingError
 from messaging_client.diagnosis import CHECKS, CheckOutcome, CheckResult
+from messaging_client.harmless import plain
 from messaging_client.tui.connection_bar import connection_words
-from messaging_client.tui.plain import plain
 
 _MARKS = {
     CheckOutcome.OK: ("✓", "bold $text-success"),

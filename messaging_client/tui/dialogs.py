@@ -13,9 +13,9 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, Select, Static, TextArea
 
-from messaging_client import Conversation, Message, MessagingError
+from messaging_client import ContextType, Conversation, Message, MessagingError
+from messaging_client.harmless import plain, plain_lines
 from messaging_client.tui.blocks import state_of
-from messaging_client.tui.plain import plain, plain_lines
 
 WITHOUT_CONTEXT = ""
 """The kind of a conversation that is about nothing in particular."""
@@ -91,7 +91,7 @@ class NewConversation(ModalScreen[Conversation]):
 
     def compose(self) -> ComposeResult:
         """Give the form."""
-        kinds = [(word.capitalize(), word) for word in ("ordonnance", "examen", "consultation")]
+        kinds = [(each.capitalize(), str(each)) for each in ContextType]
         with Vertical(classes="dialog", id="new") as form:
             form.border_title = "New conversation"
             with Horizontal(classes="field"):

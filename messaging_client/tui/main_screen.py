@@ -14,6 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from messaging_client import Conversation, Id, Message, MessageStatus, MessagingError, UserType
+from messaging_client.harmless import plain
 from messaging_client.tui.blocks import Shown
 from messaging_client.tui.composer import Composer
 from messaging_client.tui.connection_bar import ConnectionBar
@@ -22,7 +23,6 @@ from messaging_client.tui.desk import Desk, Place
 from messaging_client.tui.dialogs import WITHOUT_CONTEXT, Asked, Confirm, NewConversation, WholeMessage
 from messaging_client.tui.keys import KeyBar
 from messaging_client.tui.message_list import MessageList
-from messaging_client.tui.plain import plain
 
 if TYPE_CHECKING:
     from messaging_client.tui.app import ChatApp
@@ -238,10 +238,6 @@ class MainScreen(Screen[None]):
         else:
             self.remove_class("-reading")
             self._pane.items.focus()
-
-    def action_try_again(self) -> None:
-        """Read again what could not be read."""
-        self.chat.read_again()
 
     def action_new(self) -> None:
         """Begin a conversation."""

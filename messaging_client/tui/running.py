@@ -8,8 +8,8 @@ import sys
 from contextlib import suppress
 
 from messaging_client import CloseReport, MessagingClient
+from messaging_client.harmless import plain
 from messaging_client.tui.app import PATIENCE, ChatApp
-from messaging_client.tui.plain import plain
 
 
 async def run_chat(client: MessagingClient, *, is_stored: bool = False, light: bool = False) -> tuple[CloseReport, int]:

@@ -14,7 +14,8 @@ from messaging_client import CustomEvent, Message, Participant
 from messaging_client.cli.choices import EventKind
 from messaging_client.cli.event_forms import KINDS, as_object, who, words
 from messaging_client.cli.exit_codes import ExitCode
-from messaging_client.cli.output import json_line, printable, tabbed
+from messaging_client.cli.output import json_line, tabbed
+from messaging_client.harmless import printable
 from messaging_client.subscriptions import ALL_EVENTS
 from tests.cli.processes import environment, in_terminal, run, run_in_terminal, running
 

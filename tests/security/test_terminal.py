@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from messaging_client.cli.demo import Screen
-from messaging_client.cli.output import printable
+from messaging_client.harmless import printable
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging_client.tui.plain import plain, plain_lines
+from messaging_client.harmless import plain, plain_lines
 
 
 @given(st.text(alphabet=st.characters(codec=None, exclude_categories=())))

@@ -7,7 +7,6 @@ import random as chance
 from typing import Self
 
 from messaging_client.cache import CacheInfo
-from messaging_client.client import DEFAULT_URL
 from messaging_client.client import MessagingClient as AsyncMessagingClient
 from messaging_client.clock import Clock
 from messaging_client.config import MessagingConfig
@@ -21,6 +20,7 @@ from messaging_client.sync._generated.send_operations import SendOperations
 from messaging_client.sync._generated.session import ConversationSession
 from messaging_client.sync._generated.subscriptions import Subscriptions
 from messaging_client.sync.faces import BlockingClient
+from messaging_client.transport.address import DEFAULT_URL
 from messaging_client.transport.auth import Token
 
 

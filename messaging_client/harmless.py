@@ -1,4 +1,7 @@
-"""Text of other people, made harmless: nothing in it that a terminal would obey, hide or turn around."""
+"""Text of other people, made harmless: nothing in it that a terminal would obey, hide or turn around.
+
+`printable` is for lines that are printed and stay as they are, `plain` for a screen that is laid out by cells.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,15 @@ _JOINERS = re.compile(
 _MOST_MARKS = 4  # combining marks on one character; more would climb into other lines
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def printable(text: object) -> str:
+    """Give a text as one line, without what a terminal would obey.
+
+    Control characters and changes of direction become `REPLACEMENT`, ends of lines a sign for them, tabs spaces.
+    """
+    line = _LINE_ENDS.sub("\N{RETURN SYMBOL}", str(text)).replace("\t", " ")
+    return "".join(each if each.isprintable() else REPLACEMENT for each in line)
 
 
 def plain(text: str, most: int | None = None) -> str:
