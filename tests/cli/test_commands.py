@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +31,7 @@ def objects(done: Done) -> list[dict[str, Any]]:
 async def filled(scene: Scene) -> Scene:
     """The doctor has three messages not read in the conversation about the ordonnance, and another, empty one."""
     await scene.server.create_conversation("Messages - Consultation 7", [("patient", 6), DOCTOR])
-    created = time.time()
-    while time.time() < created + 0.002:  # servers tell milliseconds, and this one is to be the older
-        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.003)  # servers tell milliseconds, and this one is to be the older
     for number in range(1, 4):
         await scene.server.say(1, f"m{number}", PATIENT)
     return scene
