@@ -22,7 +22,7 @@ from messaging_client.intake import Intake
 from messaging_client.models import ConnectionCause, ConnectionState, Conversation, Id, Message, User, UserType
 from messaging_client.operations import Operations
 from messaging_client.outbox import Keeper, Outbox
-from messaging_client.positions import Positions
+from messaging_client.positions import Positions, PositionStore
 from messaging_client.reading import Reader
 from messaging_client.recovery import Recovery
 from messaging_client.rest import RestOperations
@@ -245,6 +245,16 @@ class Parts(Subscriptions, Operations):
     async def _release_room(self, conversation_id: Id, holder: object) -> None:
         """Hold a room no longer; used by sessions."""
         await self._rooms.release(conversation_id, holder)
+
+    async def _identity(self) -> tuple[str, User]:
+        """Give the server's address and the user; used by relays."""
+        return self._server, await self._know_user()
+
+    def _keep_positions_in(self, store: PositionStore) -> None:
+        """Keep read positions in a place that others share; used by relays, before they connect."""
+        if self._store is not None or self._wanted:
+            raise ConfigurationError("A relay's client is made without store=, and connected by the relay.")
+        self._positions.keep_in(store)
 
     def _tell(self, message: Message) -> None:
         """Whichever way a message came, who is told of it finds it when they read."""

@@ -6,17 +6,40 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
+from typing import Protocol
 
 from messaging_client.errors import MessagingError
 from messaging_client.feed import Key, Point, Thread
 from messaging_client.models import Id
-from messaging_client.store import Cursor, Store
+from messaging_client.store import Cursor
 
 _log = logging.getLogger("messaging_client.positions")
 
 _FOLLOWS_ALL = "follows_all"
 _LEFT = "left {!r}"
 _LISTED = "listed until "  # and a time
+
+
+class PositionStore(Protocol):
+    """Where positions are kept: the file of `store=`, or a bucket that relays share."""
+
+    async def cursors(self) -> dict[Id, Cursor]:
+        """Give every read position by conversation."""
+
+    async def save_cursors(self, cursors: Iterable[Cursor]) -> None:
+        """Keep read positions."""
+
+    async def forget_cursor(self, conversation_id: Id) -> None:
+        """Drop the read position of a conversation."""
+
+    async def get_flag(self, name: str) -> bool:
+        """Whether a flag is set."""
+
+    async def flags(self, beginning: str) -> list[str]:
+        """Give the flags that are set and begin so."""
+
+    async def set_flag(self, name: str, value: bool = True) -> None:
+        """Set a flag, or take it away."""
 
 
 class Positions:
@@ -31,7 +54,7 @@ class Positions:
 
     def __init__(
         self,
-        store: Callable[[], Awaitable[Store | None]],
+        store: Callable[[], Awaitable[PositionStore | None]],
         *,
         handled: Callable[[], Awaitable[None]],
         order_key: Callable[[datetime, Id], Key],
@@ -46,6 +69,14 @@ class Positions:
         self._under_way: dict[Id, Cursor] = {}
         self._committing: asyncio.Task[None] | None = None
         self._stopped = False
+
+    def keep_in(self, store: PositionStore) -> None:
+        """Keep positions elsewhere than in the file of `store=`; before anything is connected."""
+
+        async def opened() -> PositionStore:
+            return store
+
+        self._store, self._is_kept, self._known = opened, True, None
 
     async def of(self, conversation_id: Id) -> tuple[Point, Iterable[Id]] | None:
         """Give where an earlier process stopped in a conversation, and what it had handled beyond that point.

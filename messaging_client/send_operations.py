@@ -101,8 +101,23 @@ class SendOperations:
         sent = await self._submit(conversation_id, texts, "texte", timeout, deadline)
         return tuple([await self._outbox.wait(outgoing) for outgoing in sent])
 
+    async def _send_once(self, conversation_id: Id, content: str, key: str) -> Message:
+        """Send a message under a key that the caller derives, so that doing it again is the same send; used by workers."""
+        outgoing = self._outbox.find(key)
+        if outgoing is None:
+            (outgoing,) = await self._submit(conversation_id, (content,), "texte", None, None, key)
+        elif outgoing.done.done():
+            outgoing = self._outbox.retry(outgoing.pending)
+        return await self._outbox.wait(outgoing)
+
     async def _submit(
-        self, conversation_id: Id, contents: Sequence[str], type: str, timeout: float | None, deadline: float | None
+        self,
+        conversation_id: Id,
+        contents: Sequence[str],
+        type: str,
+        timeout: float | None,
+        deadline: float | None,
+        key: str | None = None,
     ) -> list[Outgoing]:
         target = check.checked_id("send", "conversation_id", conversation_id)
         kind = check.checked_type("send", type)
@@ -112,7 +127,10 @@ class SendOperations:
         seconds = check.checked_deadline("send", deadline)
         user = await self._know_user()
         self._outbox.make_room(len(texts))
-        sent = [self._outbox.submit(target, each, kind, user, deadline=seconds, timeout=try_seconds) for each in texts]
+        sent = [
+            self._outbox.submit(target, each, kind, user, deadline=seconds, timeout=try_seconds, key=key)
+            for each in texts
+        ]
         for outgoing in sent:
             await self._outbox.accepted(outgoing)
         return sent

@@ -150,6 +150,10 @@ class Outbox:
         """Whether a message with this key is still here."""
         return client_message_id in self._unsettled
 
+    def find(self, client_message_id: str) -> Outgoing | None:
+        """Give the message with this key, if it is still here."""
+        return self._unsettled.get(client_message_id)
+
     def listen(self, conversation_id: Id, listener: Listener) -> Callable[[], None]:
         """Tell of every change of a conversation's messages on their way; returns what ends it."""
         return self._listeners.add(conversation_id, listener)
@@ -166,6 +170,7 @@ class Outbox:
         after: datetime | None = None,
         deadline: float | None = None,
         timeout: float | None = None,
+        key: str | None = None,
     ) -> Outgoing:
         """Put a message in its conversation's queue. It is kept once its `accepted` is done.
 
@@ -177,6 +182,7 @@ class Outbox:
             after: time of the newest message of the conversation: a pending one stands behind it.
             deadline: seconds after which it is given up.
             timeout: seconds for one request.
+            key: its client message id; None makes one.
 
         Raises:
             OutboxFull: too many are unsent.
@@ -184,7 +190,15 @@ class Outbox:
         """
         self.make_room(1)
         outgoing = Outgoing.new(
-            conversation_id, content, kind, user, now=self._clock.now(), after=after, deadline=deadline, timeout=timeout
+            conversation_id,
+            content,
+            kind,
+            user,
+            now=self._clock.now(),
+            after=after,
+            deadline=deadline,
+            timeout=timeout,
+            key=key,
         )
         self._unsettled[outgoing.client_message_id] = outgoing
         self._delivery.gate.release()

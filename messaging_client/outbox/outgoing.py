@@ -141,11 +141,12 @@ class Outgoing:
         after: datetime | None,
         deadline: float | None,
         timeout: float | None,
+        key: str | None = None,
     ) -> Outgoing:
         """Make one with a key of its own; the arguments are those of `Outbox.submit`."""
         loop = asyncio.get_running_loop()
         draft = StoredSend(
-            client_message_id=str(uuid.uuid4()),
+            client_message_id=key or str(uuid.uuid4()),
             conversation_id=conversation_id,
             position=0,
             content=content,

@@ -1,0 +1,164 @@
+"""One event in the hands of a worker: handled, tried again later, or set aside."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+
+from messaging_client.client import MessagingClient
+from messaging_client.fleet.deliveries import Delivery
+from messaging_client.fleet.envelopes import IDENTITY, Envelope, Event, UnknownForm, Unreadable, unpacked
+from messaging_client.fleet.layout import Layout
+from messaging_client.fleet.shelves import Handled
+from messaging_client.fleet.streams import TROUBLES
+
+_log = logging.getLogger("messaging_client.fleet.worker")
+
+UNKNOWN_FORM_DELAY = 5.0
+"""Seconds after which an event of a newer form is offered again, to a newer worker perhaps."""
+_LONGEST_TEXT = 2000  # characters of an error's text that are set aside with an event
+
+
+@dataclass(slots=True)
+class WorkerStats:
+    """Counters of a worker since it was made.
+
+    Attributes:
+        handled: events that a handler has had without raising.
+        skipped: events that were handled before, or that the handler does not want.
+        failed: times that a handler raised.
+        redelivered: events that came more than once.
+        dead: events that were set aside.
+    """
+
+    handled: int = 0
+    skipped: int = 0
+    failed: int = 0
+    redelivered: int = 0
+    dead: int = 0
+
+
+class Handling:
+    """Gives events to the handler, and says to the stream what became of them."""
+
+    js: JetStreamContext
+
+    def __init__(
+        self,
+        handler: Callable[[Event, Delivery], Awaitable[None]],
+        layout: Layout,
+        client: MessagingClient | None,
+        *,
+        ack_wait: float,
+        backoff: tuple[float, ...],
+        events: tuple[type[Event], ...],
+        own: bool,
+        later: Callable[[int, float], None],
+    ) -> None:
+        self._handler = handler
+        self._layout = layout
+        self._client = client
+        self._ack_wait = ack_wait
+        self._backoff = backoff
+        self._events = events
+        self._own = own
+        self._later = later
+        self._stats = WorkerStats()
+
+    def stats(self) -> WorkerStats:
+        """Give the counters, as they are now."""
+        counted = self._stats
+        return WorkerStats(
+            counted.handled, counted.skipped, counted.failed, counted.redelivered, counted.dead
+        )
+
+    async def handle(self, message: Msg, partition: int, handled: Handled) -> bool:
+        """Handle one event.
+
+        Returns:
+            Whether the partition may go on at once.
+        """
+        number = message.metadata.num_delivered
+        self._stats.redelivered += number > 1
+        try:
+            sent = unpacked(message.data, message.headers)
+        except UnknownForm as error:
+            _log.error("%s", error)
+            return await self._put_off(message, partition, UNKNOWN_FORM_DELAY)
+        except Unreadable as error:
+            await self._set_aside(message, partition, number, error)
+            return True
+        if not self._wants(sent) or await handled.has(sent.conversation_id, sent.identity):
+            self._stats.skipped += 1
+            await message.ack_sync(timeout=5)
+            return True
+        try:
+            await self._work(message, sent, number, partition)
+        except asyncio.CancelledError:
+            with contextlib.suppress(*TROUBLES):
+                await message.nak()
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises, the event is tried again or set aside
+            self._stats.failed += 1
+            if number <= len(self._backoff):
+                _log.warning("event %s, delivery %s: %s", sent.identity, number, type(error).__name__)
+                return await self._put_off(message, partition, self._backoff[number - 1])
+            await self._set_aside(message, partition, number, error)
+            return True
+        self._stats.handled += 1
+        # Noted before the acknowledgement: in the other order, a copy that came later would be handled again.
+        await handled.add(sent.conversation_id, sent.identity)
+        await message.ack_sync(timeout=5)
+        return True
+
+    def _wants(self, sent: Envelope) -> bool:
+        return isinstance(sent.event, self._events) and (self._own or not sent.is_own)
+
+    async def _work(self, message: Msg, sent: Envelope, number: int, partition: int) -> None:
+        """Run the handler, and tell the stream meanwhile that somebody is at it."""
+        beat = asyncio.create_task(self._beat(message))
+        try:
+            await self._handler(sent.event, Delivery(sent, number, partition, self._layout.account, self._client))
+        finally:
+            beat.cancel()
+            await asyncio.wait({beat})
+
+    async def _beat(self, message: Msg) -> None:
+        while True:
+            await asyncio.sleep(self._ack_wait / 3)
+            with contextlib.suppress(*TROUBLES):
+                await message.in_progress()
+
+    async def _put_off(self, message: Msg, partition: int, seconds: float) -> bool:
+        await message.nak(delay=seconds)
+        self._later(partition, seconds)
+        return False
+
+    async def _set_aside(self, message: Msg, partition: int, number: int, error: Exception) -> None:
+        """Put an event into the stream of what could not be handled, with its error; then its partition goes on."""
+        told = message.headers or {}
+        name = message.subject.rpartition(".")[2]
+        aside = {
+            "event": message.data.decode(errors="replace"),
+            "headers": dict(told),
+            "error": {"type": type(error).__name__, "text": str(error)[:_LONGEST_TEXT]},
+            "deliveries": number,
+            "set_aside_at": datetime.now(UTC).isoformat(),
+        }
+        identity = told.get(IDENTITY) or f"sequence-{message.metadata.sequence.stream}"
+        await self.js.publish(
+            self._layout.dead_subject(partition, name),
+            json.dumps(aside, ensure_ascii=False).encode(errors="replace"),
+            headers={IDENTITY: f"dead-{identity}"},
+        )
+        self._stats.dead += 1
+        _log.error("event %s is set aside after %s deliveries: %s", identity, number, type(error).__name__)
+        await message.ack_sync(timeout=5)

@@ -1,0 +1,43 @@
+"""The connection to NATS."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from nats.aio.client import Client as Nats
+
+from messaging_client.errors import ConfigurationError, ConnectFailed
+from messaging_client.fleet.streams import TROUBLES
+
+_log = logging.getLogger("messaging_client.fleet")
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds for the first connection; later ones are made again and again, for as long as it takes."""
+
+
+async def connected(url: str | list[str], options: dict[str, Any]) -> Nats:
+    """Connect, and stay so: whatever happens later, the connection is made again.
+
+    Raises:
+        ConfigurationError: there is no such address.
+        ConnectFailed: nobody answers there, or it refuses.
+    """
+    servers = [url] if isinstance(url, str) else list(url)
+    if not servers or not all(isinstance(each, str) and each for each in servers):
+        raise ConfigurationError("nats_url must be an address such as nats://localhost:4222, or a list of such.")
+    given: dict[str, Any] = {"error_cb": _told, "max_reconnect_attempts": -1, "reconnect_time_wait": 0.5} | options
+    client = Nats()
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            await client.connect(servers=servers, **given)
+    except TROUBLES as error:
+        await client.close()
+        raise ConnectFailed(f"NATS cannot be reached ({type(error).__name__}); is the server running?") from None
+    return client
+
+
+async def _told(error: Exception) -> None:
+    # Its text may hold the address, and with it a password.
+    _log.warning("NATS: %s", type(error).__name__)

@@ -1,0 +1,251 @@
+"""Workers: events are taken from the stream, handled in order, and answered once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self
+
+from nats.aio.client import Client as Nats
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+
+from messaging_client.client import MessagingClient
+from messaging_client.errors import ConfigurationError
+from messaging_client.fleet.board import Board
+from messaging_client.fleet.deliveries import Delivery
+from messaging_client.fleet.envelopes import Event
+from messaging_client.fleet.handling import Handling, WorkerStats
+from messaging_client.fleet.layout import Layout
+from messaging_client.fleet.nats_server import connected
+from messaging_client.fleet.shelves import Handled
+from messaging_client.fleet.streams import TROUBLES, check, ensure_consumer
+from messaging_client.models import Message
+
+_log = logging.getLogger("messaging_client.fleet.worker")
+
+Handler = Callable[[Event, Delivery], Awaitable[None]]
+
+LOOK_INTERVAL = 1.0
+"""Seconds between two looks at all partitions, for what no hint told: work that a dead worker left, lost hints."""
+
+_TAKE = 0.02  # seconds that a slot waits for a partition's next event before it turns to others
+_TURN = 64  # events of one partition in a row while others wait
+
+
+class Worker:
+    """Handles the events of an account, any number of workers together.
+
+    The events of one conversation are handled one after the other, in order, whichever worker has them; those of
+    different partitions side by side. An event is handled at least once: it comes again when a handler raises, or when a
+    worker ends before the event was acknowledged. What the stream holds twice is handled once.
+
+    Args:
+        nats_url: of the NATS server, or several, such as `nats://localhost:4222`.
+        account: name of the account, as its relays have it.
+        handler: an async function of the event and its `Delivery`.
+        client: a client of the account for answers over REST; it need not be connected. The worker does not close it.
+        partitions: as its relays have it.
+        concurrency: partitions that are worked off at a time in this worker.
+        ack_wait: seconds after which what a dead worker had in hand is given to another; the same in all workers.
+        backoff: seconds to wait after the first, second, ... failure of the same event; after one failure more it is set
+            aside in the stream `messaging-<account>-dead`.
+        events: what the handler is given; what else is relayed is let go.
+        own: also handle what the account itself wrote.
+        duplicate_window, max_bytes, replicas: as its relays have them.
+        nats_options: further arguments of `nats.connect`.
+
+    Raises:
+        ConfigurationError: an argument is of no use.
+    """
+
+    def __init__(
+        self,
+        nats_url: str | list[str],
+        account: str,
+        handler: Handler,
+        *,
+        client: MessagingClient | None = None,
+        partitions: int = 32,
+        concurrency: int = 8,
+        ack_wait: float = 30.0,
+        backoff: tuple[float, ...] = (1.0, 5.0, 30.0, 120.0),
+        events: tuple[type[Event], ...] = (Message,),
+        own: bool = False,
+        duplicate_window: float = 120.0,
+        max_bytes: int = 1 << 30,
+        replicas: int = 1,
+        nats_options: dict[str, Any] | None = None,
+    ) -> None:
+        if not callable(handler):
+            raise ConfigurationError("handler must be an async function of an event and its delivery.")
+        if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
+            raise ConfigurationError("concurrency must be an integer from 1 on.")
+        if isinstance(ack_wait, bool) or not isinstance(ack_wait, int | float) or not 0.5 <= ack_wait <= 3600:
+            raise ConfigurationError("ack_wait must be from 0.5 seconds to an hour.")
+        self._nats_url = nats_url
+        self._layout = Layout(account, partitions, duplicate_window, max_bytes, replicas)
+        self._concurrency = min(concurrency, partitions)
+        self._ack_wait = float(ack_wait)
+        self._nats_options = nats_options or {}
+        self._board = Board()
+        self._handling = Handling(
+            handler, self._layout, client, ack_wait=self._ack_wait, backoff=tuple(backoff), events=events, own=own, later=self._later,
+        )
+        self._nats: Nats | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._slots: list[asyncio.Task[None]] = []
+        self._timers: set[asyncio.Task[None]] = set()
+        self._pulls: dict[int, JetStreamContext.PullSubscription] = {}
+        self._handled: dict[int, Handled] = {}
+        self._done = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"<Worker {self._layout.account}>"
+
+    def stats(self) -> WorkerStats:
+        """Give the counters, as they are now."""
+        return self._handling.stats()
+
+    # --- life --------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Connect to NATS and begin.
+
+        Raises:
+            ConfigurationError: there is no such stream, or it has other settings.
+            ConnectFailed: NATS cannot be reached.
+        """
+        layout = self._layout
+        self._nats = await connected(self._nats_url, self._nats_options)
+        js = self._nats.jetstream(timeout=5)
+        await check(js, layout, layout.own_marks())
+        bucket = await js.key_value(layout.handled)
+        for partition in range(layout.partitions):
+            await ensure_consumer(js, layout, partition, self._ack_wait)
+            self._pulls[partition] = await js.pull_subscribe_bind(layout.consumer(partition), layout.stream)
+            self._handled[partition] = Handled(js, bucket, layout, partition)
+        self._handling.js = js
+        await self._nats.subscribe(layout.news("*"), cb=self._news)
+        self._tasks = [asyncio.create_task(self._look(js))]
+        self._slots = [asyncio.create_task(self._slot()) for _ in range(self._concurrency)]
+
+    async def run(self) -> None:
+        """Start, and handle events until this is cancelled or `aclose` is called; then stop."""
+        async with self:
+            await self._done.wait()
+
+    async def aclose(self, drain: float = 10.0) -> None:
+        """Take no more; what is being handled gets time to end, and is given to other workers if it does not.
+
+        Args:
+            drain: seconds for handlers that run.
+        """
+        self._done.set()
+        await self._board.close()
+        for task in (*self._tasks, *self._timers):
+            task.cancel()
+        if self._slots:
+            _, late = await asyncio.wait(self._slots, timeout=drain)
+            for task in late:
+                task.cancel()
+        await asyncio.gather(*self._slots, *self._tasks, *self._timers, return_exceptions=True)
+        served, self._nats = self._nats, None
+        if served is not None:
+            with contextlib.suppress(*TROUBLES):
+                await served.close()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            await self.aclose(drain=0)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    # --- finding work ------------------------------------------------------------------------------------------------
+
+    async def _news(self, message: Msg) -> None:
+        """The stream has another event; who is first takes it."""
+        last = message.subject.rpartition(".")[2]
+        if last.isdigit() and int(last) < self._layout.partitions:
+            await self._board.hint(int(last))
+
+    async def _look(self, js: JetStreamContext) -> None:
+        names = {self._layout.consumer(each): each for each in range(self._layout.partitions)}
+        while True:
+            try:
+                offset, total = 0, 1
+                while offset < total:
+                    page = await js.consumers_info(self._layout.stream, offset=offset)
+                    for info in page:
+                        partition = names.get(info.name)
+                        if partition is not None and (info.num_pending or info.num_ack_pending):
+                            if not self._board.holds(partition):
+                                await self._board.hint(partition)
+                    offset += len(page)
+                    total = offset + 1 if len(page) >= _PAGE else 0
+            except TROUBLES as error:
+                _log.warning("NATS cannot be asked for work: %s", type(error).__name__)
+            await asyncio.sleep(LOOK_INTERVAL)
+
+    def _later(self, partition: int, seconds: float) -> None:
+        """Look at a partition again after a while."""
+
+        async def wait() -> None:
+            await asyncio.sleep(seconds)
+            await self._board.hint(partition)
+
+        task = asyncio.create_task(wait())
+        self._timers.add(task)
+        task.add_done_callback(self._timers.discard)
+
+    # --- working it off ----------------------------------------------------------------------------------------------
+
+    async def _slot(self) -> None:
+        while (partition := await self._board.take()) is not None:
+            has_more = False
+            try:
+                has_more = await self._turn(partition)
+            except TROUBLES as error:
+                _log.warning("partition %s is left for a moment: %s", partition, type(error).__name__)
+                await asyncio.sleep(_TAKE * 10)
+                has_more = True
+            finally:
+                await asyncio.shield(self._board.release(partition, has_more=has_more))
+
+    async def _turn(self, partition: int) -> bool:
+        """Work off a partition until it is empty, another worker has it, or others have waited long enough.
+
+        Returns:
+            Whether there is more.
+        """
+        pull, handled, last = self._pulls[partition], self._handled[partition], 0
+        handled.forget()
+        for _ in range(_TURN):
+            if self._done.is_set():
+                return False
+            try:
+                (message,) = await pull.fetch(1, timeout=_TAKE)
+            except TimeoutError:
+                return False
+            told = message.metadata
+            if last and told.sequence.consumer != last + 1:
+                handled.forget()  # another worker had the partition in between
+            last = told.sequence.consumer
+            if not await self._handling.handle(message, partition, handled):
+                return False
+            if not told.num_pending:
+                return False
+        return True
+
+
+_PAGE = 256  # consumers that the server lists at a time
