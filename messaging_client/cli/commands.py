@@ -14,6 +14,7 @@ from messaging_client.cli.chat import chat
 from messaging_client.cli.choices import EventKind, Filter, Person
 from messaging_client.cli.exit_codes import ExitCode, table
 from messaging_client.cli.options import ServerArguments, with_server
+from messaging_client.cli.relay import relay, work
 
 _JSON_HELP = "One line of JSON for each thing, in place of words; its form is documented."
 
@@ -201,6 +202,8 @@ async def inspect(server: ServerArguments, as_json: JsonOption = False) -> int:
 
 
 app.command()(chat)
+app.command()(relay)
+app.command()(work)
 
 
 @app.command()

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections.abc import Collection
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +18,7 @@ from nats.js import JetStreamContext
 from messaging_client.client import MessagingClient
 from messaging_client.errors import ConfigurationError
 from messaging_client.events import ConversationUpdated, GapDetected, Notification
-from messaging_client.fleet.envelopes import Event, envelope, packed
+from messaging_client.fleet.envelopes import NAMES, Event, envelope, packed
 from messaging_client.fleet.layout import Layout
 from messaging_client.fleet.nats_server import connected
 from messaging_client.fleet.shelves import SharedPositions
@@ -57,6 +58,7 @@ class Relay:
         client: a client of the account, not yet connected, without `store=`; the relay connects and closes it.
         nats_url: of the NATS server, or several, such as `nats://localhost:4222`.
         account: name of the account; one stream for each.
+        events: what is relayed besides messages; `ConversationUpdated` and `Notification` can be added.
         partitions: how many partitions conversations are spread over; all relays and workers of an account agree.
         duplicate_window: seconds within which the stream drops copies; longer than the longest pause of a relay.
         max_bytes: size of the stream; when it is full, relays wait.
@@ -73,6 +75,7 @@ class Relay:
         nats_url: str | list[str],
         account: str,
         *,
+        events: Collection[type[Event]] = (GapDetected,),
         partitions: int = 32,
         duplicate_window: float = 120.0,
         max_bytes: int = 1 << 30,
@@ -81,7 +84,10 @@ class Relay:
     ) -> None:
         if not isinstance(client, MessagingClient):
             raise ConfigurationError("client must be a MessagingClient, not yet connected.")
+        if not set(events) <= set(NAMES):
+            raise ConfigurationError("events can be Message, GapDetected, ConversationUpdated and Notification.")
         self._client = client
+        self._events = frozenset(events)
         self._nats_url = nats_url
         self._layout = Layout(account, partitions, duplicate_window, max_bytes, replicas)
         self._nats_options = nats_options or {}
@@ -119,9 +125,12 @@ class Relay:
         _check_size(self._nats, client._config.max_message_bytes)
         client._keep_positions_in(SharedPositions(await self._js.key_value(self._layout.positions)))
         client.on_new_message(self._relay, own=True)
-        client.on_conversation_update(self._relay)
-        client.on_notification(self._relay)
-        client.on_gap(self._relay)
+        if ConversationUpdated in self._events:
+            client.on_conversation_update(self._relay)
+        if Notification in self._events:
+            client.on_notification(self._relay)
+        if GapDetected in self._events:
+            client.on_gap(self._relay)
         await client.connect()
         await client.join_all()
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
+from messaging_client.signals import calling_at_signals
 from messaging_client.testing.options import ServerOptions
 from messaging_client.testing.server import MessagingServer
 
@@ -34,27 +32,7 @@ async def serve(
     """
     asked_to_stop = asyncio.Event()
     async with MessagingServer(database, port, host, options=options, secret=secret) as server:
-        with _signals(asked_to_stop.set):
+        with calling_at_signals(asked_to_stop.set):
             if on_ready is not None:
                 on_ready(server)
             await asked_to_stop.wait()
-
-
-@contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` on SIGINT and SIGTERM during the block, where the loop can hear signals."""
-    loop = asyncio.get_running_loop()
-    before: dict[signal.Signals, Any] = {}
-    try:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            handler = signal.getsignal(each)
-            loop.add_signal_handler(each, stop)
-            before[each] = handler
-    except (NotImplementedError, RuntimeError, ValueError):
-        pass  # Windows, or not the main thread: whoever runs this cancels it
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            loop.remove_signal_handler(each)
-            signal.signal(each, handler)
