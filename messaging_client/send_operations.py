@@ -102,7 +102,7 @@ class SendOperations:
         return tuple([await self._outbox.wait(outgoing) for outgoing in sent])
 
     async def _send_once(self, conversation_id: Id, content: str, key: str) -> Message:
-        """Send a message under a key that the caller derives, so that doing it again is the same send; used by workers."""
+        """Send a message under a key of the caller's, so that doing it again is the same send; used by workers."""
         outgoing = self._outbox.find(key)
         if outgoing is None:
             (outgoing,) = await self._submit(conversation_id, (content,), "texte", None, None, key)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -15,7 +16,8 @@ NatsOption = Annotated[
     str, typer.Option("--nats", envvar="NATS_URL", metavar="URL", help="Address of the NATS server, with JetStream.")
 ]
 CredentialsOption = Annotated[
-    str | None, typer.Option("--nats-credentials", metavar="FILE", show_default=False, help="Credentials file for NATS.")
+    str | None,
+    typer.Option("--nats-credentials", metavar="FILE", show_default=False, help="Credentials file for NATS."),
 ]
 AccountOption = Annotated[str, typer.Option("--account", metavar="NAME", help="Name of the account; one stream each.")]
 PartitionsOption = Annotated[
@@ -121,7 +123,7 @@ def _options(credentials: str | None) -> dict[str, str]:
     return {} if credentials is None else {"user_credentials": credentials}
 
 
-def _found(name: str) -> object:
+def _found(name: str) -> Callable[..., Awaitable[None]]:
     """Import a handler, from the folder that the command is run in first.
 
     Raises:
@@ -140,4 +142,4 @@ def _found(name: str) -> object:
         raise ConfigurationError(f"There is no module {error.name}, looked for from this folder.") from None
     if not callable(found):
         raise ConfigurationError(f"{module} has no function {function}.")
-    return found
+    return cast(Callable[..., Awaitable[None]], found)

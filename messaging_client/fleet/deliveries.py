@@ -56,7 +56,9 @@ class Delivery:
         """
         client, target = self._client, self._conversation_id if conversation_id is None else conversation_id
         if client is None:
-            raise ConfigurationError("Give the worker a client to answer with: Worker(..., client=MessagingClient(...)).")
+            raise ConfigurationError(
+                "Give the worker a client to answer with: Worker(..., client=MessagingClient(...))."
+            )
         if target is None:
             raise ValidationFailed("The event is of no conversation; name one.", operation="send")
         self._answers += 1

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
@@ -21,6 +22,9 @@ from messaging_client.fleet.shelves import Handled
 from messaging_client.fleet.streams import TROUBLES
 
 _log = logging.getLogger("messaging_client.fleet.worker")
+
+Handler = Callable[[Any, Delivery], Awaitable[None]]
+"""A handler takes events of the kinds that its worker asks for, `Message` alone unless told."""
 
 UNKNOWN_FORM_DELAY = 5.0
 """Seconds after which an event of a newer form is offered again, to a newer worker perhaps."""
@@ -53,7 +57,7 @@ class Handling:
 
     def __init__(
         self,
-        handler: Callable[[Event, Delivery], Awaitable[None]],
+        handler: Handler,
         layout: Layout,
         client: MessagingClient | None,
         *,
@@ -76,9 +80,7 @@ class Handling:
     def stats(self) -> WorkerStats:
         """Give the counters, as they are now."""
         counted = self._stats
-        return WorkerStats(
-            counted.handled, counted.skipped, counted.failed, counted.redelivered, counted.dead
-        )
+        return WorkerStats(counted.handled, counted.skipped, counted.failed, counted.redelivered, counted.dead)
 
     async def handle(self, message: Msg, partition: int, handled: Handled) -> bool:
         """Handle one event.

@@ -37,7 +37,9 @@ class Layout:
 
     def __post_init__(self) -> None:
         if not isinstance(self.account, str) or not _ACCOUNT.fullmatch(self.account):
-            raise ConfigurationError("account must be a name of at most 64 letters, digits, _ and -, such as triage-bot.")
+            raise ConfigurationError(
+                "account must be a name of at most 64 letters, digits, _ and -, such as triage-bot."
+            )
         _check_number("partitions", self.partitions, 1, MOST_PARTITIONS)
         _check_number("max_bytes", self.max_bytes, 1 << 20, 1 << 50)
         _check_number("replicas", self.replicas, 1, 5)

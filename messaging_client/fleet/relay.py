@@ -197,8 +197,6 @@ _AROUND = 40_000  # bytes of a message's JSON besides its content, names and all
 def _check_size(served: Nats, largest: int) -> None:
     if served.max_payload < largest + _AROUND:
         raise ConfigurationError(
-            f"The NATS server takes {served.max_payload} bytes, and a message may have {largest}: set max_payload in its "
-            f"configuration to at least {largest + _AROUND}, or MessagingConfig(max_message_bytes=...) lower."
+            f"The NATS server takes {served.max_payload} bytes, and a message may have {largest}: set max_payload in "
+            f"its configuration to at least {largest + _AROUND}, or MessagingConfig(max_message_bytes=...) lower."
         )
-
-

@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import json
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 
-from nats.js import JetStreamContext
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KV_DEL, KV_PURGE, KeyValue
 
 from messaging_client.errors import StoreError
-from messaging_client.fleet.layout import Layout, key_of, written
+from messaging_client.fleet.layout import key_of, written
 from messaging_client.fleet.streams import TROUBLES
 from messaging_client.models import Id
 from messaging_client.store.records import Cursor, cursor_from_row, cursor_to_row, write_id
@@ -88,20 +87,17 @@ class SharedPositions:
         try:
             watcher = await self._bucket.watch(beginning + ">")
             try:
-                return [
-                    entry.value or b""
-                    async for entry in _until_now(watcher)
-                    if entry.operation not in (KV_DEL, KV_PURGE)
-                ]
+                entries = [each async for each in _until_now(watcher)]
             finally:
-                await watcher.stop()
+                await watcher.stop()  # type: ignore[no-untyped-call]
         except TROUBLES as error:
             raise _unread(error) from None
+        return [each.value or b"" for each in entries if each.operation not in (KV_DEL, KV_PURGE)]
 
 
-async def _until_now(watcher: KeyValue.KeyWatcher):  # type: ignore[no-untyped-def]
+async def _until_now(watcher: KeyValue.KeyWatcher) -> AsyncIterator[KeyValue.Entry]:
     async for entry in watcher:
-        if entry is None:
+        if entry is None:  # nats-py says so once the watcher has told what there was
             return
         yield entry
 
@@ -109,8 +105,7 @@ async def _until_now(watcher: KeyValue.KeyWatcher):  # type: ignore[no-untyped-d
 class Handled:
     """What was handled last in each conversation of one partition, shared by all workers."""
 
-    def __init__(self, js: JetStreamContext, bucket: KeyValue, layout: Layout, partition: int) -> None:
-        self._js = js
+    def __init__(self, bucket: KeyValue, partition: int) -> None:
         self._bucket = bucket
         self._prefix = f"{partition}."
         self._lists: OrderedDict[str, tuple[list[str], int | None]] = OrderedDict()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any
 
 import nats.errors
+from nats.aio.client import Client as Nats
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext, api
 from nats.js.errors import APIError, BucketNotFoundError, NotFoundError
 from nats.js.kv import KeyValue
@@ -30,9 +32,7 @@ def _stream(layout: Layout, marks: Mapping[str, str]) -> api.StreamConfig:
         duplicate_window=layout.duplicate_window,
         max_bytes=layout.max_bytes,
         num_replicas=layout.replicas,
-        republish=api.RePublish(
-            src=layout.subject("*", "*"), dest=layout.news("{{wildcard(1)}}"), headers_only=True
-        ),
+        republish=api.RePublish(src=layout.subject("*", "*"), dest=layout.news("{{wildcard(1)}}"), headers_only=True),
         metadata=dict(marks),
     )
 
@@ -63,20 +63,20 @@ async def prepare(js: JetStreamContext, layout: Layout, marks: Mapping[str, str]
         await _bucket(js, name, layout)
 
 
-async def check(js: JetStreamContext, layout: Layout, marks: Mapping[str, str]) -> None:
-    """See that the stream of an account is there, and is as asked.
+async def check(js: JetStreamContext, layout: Layout) -> None:
+    """See that the stream of an account is there, with these partitions and a form that is known.
 
     Raises:
         ConfigurationError: it is not.
     """
-    wanted = _stream(layout, marks)
     try:
         info = await js.stream_info(layout.stream)
     except NotFoundError:
         raise ConfigurationError(
-            f"There is no stream {layout.stream} on this NATS server: start a relay of the account {layout.account} first."
+            f"There is no stream {layout.stream} on this NATS server: start a relay of the account "
+            f"{layout.account} first."
         ) from None
-    _compare(info.config, wanted)
+    _refuse(layout.stream, _marks_that_differ(info.config, layout.own_marks()))
 
 
 async def _ensure(js: JetStreamContext, wanted: api.StreamConfig) -> None:
@@ -100,12 +100,19 @@ def _compare(found: api.StreamConfig, wanted: api.StreamConfig) -> None:
     differing = [each for each in _CHECKED if getattr(found, each) != getattr(wanted, each)]
     if (found.republish and found.republish.dest) != (wanted.republish and wanted.republish.dest):
         differing.append("republish")
-    marks: dict[str, Any] = found.metadata or {}
-    differing += [each for each, value in (wanted.metadata or {}).items() if marks.get(each) != value]
+    _refuse(wanted.name or "", differing + _marks_that_differ(found, wanted.metadata or {}))
+
+
+def _marks_that_differ(found: api.StreamConfig, wanted: Mapping[str, str]) -> list[str]:
+    marks = found.metadata or {}
+    return [each for each, value in wanted.items() if marks.get(each) != value]
+
+
+def _refuse(name: str, differing: list[str]) -> None:
     if differing:
         raise ConfigurationError(
-            f"The stream {wanted.name} is there, and differs in {', '.join(differing)}. It is not changed by itself: give "
-            "the settings it was made with, take another account, or change it with the nats command."
+            f"The stream {name} is there, and differs in {', '.join(differing)}. It is not changed by itself: give the "
+            "settings it was made with, take another account, or change it with the nats command."
         )
 
 
@@ -135,9 +142,31 @@ async def ensure_consumer(js: JetStreamContext, layout: Layout, partition: int, 
     ]
     if differing:
         raise ConfigurationError(
-            f"The consumer of partition {partition} is there, and differs in {', '.join(differing)}: give all workers of "
-            f"the account {layout.account} the same settings."
+            f"The consumer of partition {partition} is there, and differs in {', '.join(differing)}: give all workers "
+            f"of the account {layout.account} the same settings."
         )
+
+
+TAKE = 0.02
+"""Seconds that a partition's next event is waited for, before a worker turns to others."""
+_ANSWER = 5.0  # seconds for the server's answer, which comes after TAKE at the latest
+
+
+async def next_event(nats_client: Nats, layout: Layout, partition: int) -> Msg | None:
+    """Take the next event of a partition in hand; None where there is none, or another worker has one in hand.
+
+    The server itself says that there is none: an event that arrived just after the end of a wait here would be in the
+    hand of a worker that had turned away.
+    """
+    wanted = {"batch": 1, "expires": int(TAKE * 1e9)}
+    # Events come under their own subject, which the shared inbox of new-style requests would drop.
+    answer = await nats_client.request(
+        f"$JS.API.CONSUMER.MSG.NEXT.{layout.stream}.{layout.consumer(partition)}",
+        json.dumps(wanted).encode(),
+        timeout=_ANSWER,
+        old_style=True,
+    )
+    return None if answer.headers and "Status" in answer.headers else answer
 
 
 async def _bucket(js: JetStreamContext, name: str, layout: Layout) -> KeyValue:

@@ -5,34 +5,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
 from nats.aio.client import Client as Nats
 from nats.aio.msg import Msg
-from nats.js import JetStreamContext
+from nats.js import JetStreamContext, api
 
 from messaging_client.client import MessagingClient
 from messaging_client.errors import ConfigurationError
 from messaging_client.fleet.board import Board
-from messaging_client.fleet.deliveries import Delivery
 from messaging_client.fleet.envelopes import Event
-from messaging_client.fleet.handling import Handling, WorkerStats
+from messaging_client.fleet.handling import Handler, Handling, WorkerStats
 from messaging_client.fleet.layout import Layout
 from messaging_client.fleet.nats_server import connected
 from messaging_client.fleet.shelves import Handled
-from messaging_client.fleet.streams import TROUBLES, check, ensure_consumer
+from messaging_client.fleet.streams import TROUBLES, check, ensure_consumer, next_event
 from messaging_client.models import Message
 
 _log = logging.getLogger("messaging_client.fleet.worker")
 
-Handler = Callable[[Event, Delivery], Awaitable[None]]
-
 LOOK_INTERVAL = 1.0
 """Seconds between two looks at all partitions, for what no hint told: work that a dead worker left, lost hints."""
 
-_TAKE = 0.02  # seconds that a slot waits for a partition's next event before it turns to others
+_PAUSE = 0.2  # seconds after trouble with NATS
 _TURN = 64  # events of one partition in a row while others wait
 
 
@@ -40,8 +37,8 @@ class Worker:
     """Handles the events of an account, any number of workers together.
 
     The events of one conversation are handled one after the other, in order, whichever worker has them; those of
-    different partitions side by side. An event is handled at least once: it comes again when a handler raises, or when a
-    worker ends before the event was acknowledged. What the stream holds twice is handled once.
+    different partitions side by side. An event is handled at least once: it comes again when a handler raises, or when
+    a worker ends before the event was acknowledged. What the stream holds twice is handled once.
 
     Args:
         nats_url: of the NATS server, or several, such as `nats://localhost:4222`.
@@ -51,11 +48,10 @@ class Worker:
         partitions: as its relays have it.
         concurrency: partitions that are worked off at a time in this worker.
         ack_wait: seconds after which what a dead worker had in hand is given to another; the same in all workers.
-        backoff: seconds to wait after the first, second, ... failure of the same event; after one failure more it is set
-            aside in the stream `messaging-<account>-dead`.
+        backoff: seconds to wait after the first, second, ... failure of the same event; after one failure more it is
+            set aside in the stream `messaging-<account>-dead`.
         events: what the handler is given; what else is relayed is let go.
         own: also handle what the account itself wrote.
-        duplicate_window, max_bytes, replicas: as its relays have them.
         nats_options: further arguments of `nats.connect`.
 
     Raises:
@@ -75,9 +71,6 @@ class Worker:
         backoff: tuple[float, ...] = (1.0, 5.0, 30.0, 120.0),
         events: tuple[type[Event], ...] = (Message,),
         own: bool = False,
-        duplicate_window: float = 120.0,
-        max_bytes: int = 1 << 30,
-        replicas: int = 1,
         nats_options: dict[str, Any] | None = None,
     ) -> None:
         if not callable(handler):
@@ -87,19 +80,25 @@ class Worker:
         if isinstance(ack_wait, bool) or not isinstance(ack_wait, int | float) or not 0.5 <= ack_wait <= 3600:
             raise ConfigurationError("ack_wait must be from 0.5 seconds to an hour.")
         self._nats_url = nats_url
-        self._layout = Layout(account, partitions, duplicate_window, max_bytes, replicas)
+        self._layout = Layout(account, partitions)
         self._concurrency = min(concurrency, partitions)
         self._ack_wait = float(ack_wait)
         self._nats_options = nats_options or {}
         self._board = Board()
         self._handling = Handling(
-            handler, self._layout, client, ack_wait=self._ack_wait, backoff=tuple(backoff), events=events, own=own, later=self._later,
+            handler,
+            self._layout,
+            client,
+            ack_wait=self._ack_wait,
+            backoff=tuple(backoff),
+            events=events,
+            own=own,
+            later=self._later,
         )
         self._nats: Nats | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._slots: list[asyncio.Task[None]] = []
         self._timers: set[asyncio.Task[None]] = set()
-        self._pulls: dict[int, JetStreamContext.PullSubscription] = {}
         self._handled: dict[int, Handled] = {}
         self._done = asyncio.Event()
 
@@ -122,12 +121,11 @@ class Worker:
         layout = self._layout
         self._nats = await connected(self._nats_url, self._nats_options)
         js = self._nats.jetstream(timeout=5)
-        await check(js, layout, layout.own_marks())
+        await check(js, layout)
         bucket = await js.key_value(layout.handled)
         for partition in range(layout.partitions):
             await ensure_consumer(js, layout, partition, self._ack_wait)
-            self._pulls[partition] = await js.pull_subscribe_bind(layout.consumer(partition), layout.stream)
-            self._handled[partition] = Handled(js, bucket, layout, partition)
+            self._handled[partition] = Handled(bucket, partition)
         self._handling.js = js
         await self._nats.subscribe(layout.news("*"), cb=self._news)
         self._tasks = [asyncio.create_task(self._look(js))]
@@ -183,19 +181,22 @@ class Worker:
         names = {self._layout.consumer(each): each for each in range(self._layout.partitions)}
         while True:
             try:
-                offset, total = 0, 1
-                while offset < total:
-                    page = await js.consumers_info(self._layout.stream, offset=offset)
-                    for info in page:
-                        partition = names.get(info.name)
-                        if partition is not None and (info.num_pending or info.num_ack_pending):
-                            if not self._board.holds(partition):
-                                await self._board.hint(partition)
-                    offset += len(page)
-                    total = offset + 1 if len(page) >= _PAGE else 0
+                for partition in await self._with_work(js, names):
+                    await self._board.hint(partition)
             except TROUBLES as error:
                 _log.warning("NATS cannot be asked for work: %s", type(error).__name__)
             await asyncio.sleep(LOOK_INTERVAL)
+
+    async def _with_work(self, js: JetStreamContext, names: Mapping[str, int]) -> list[int]:
+        """Give the partitions that have events, and are in no hand here."""
+        listed: list[api.ConsumerInfo] = []
+        while True:
+            page = await js.consumers_info(self._layout.stream, offset=len(listed))
+            listed += page
+            if len(page) < _PAGE:
+                break
+        busy = (each.name for each in listed if each.num_pending or each.num_ack_pending)
+        return [names[each] for each in busy if each in names and not self._board.holds(names[each])]
 
     def _later(self, partition: int, seconds: float) -> None:
         """Look at a partition again after a while."""
@@ -215,9 +216,9 @@ class Worker:
             has_more = False
             try:
                 has_more = await self._turn(partition)
-            except TROUBLES as error:
+            except Exception as error:  # noqa: BLE001 - a slot must not end; what it had comes again
                 _log.warning("partition %s is left for a moment: %s", partition, type(error).__name__)
-                await asyncio.sleep(_TAKE * 10)
+                await asyncio.sleep(_PAUSE)
                 has_more = True
             finally:
                 await asyncio.shield(self._board.release(partition, has_more=has_more))
@@ -228,14 +229,13 @@ class Worker:
         Returns:
             Whether there is more.
         """
-        pull, handled, last = self._pulls[partition], self._handled[partition], 0
+        handled, last = self._handled[partition], 0
         handled.forget()
         for _ in range(_TURN):
-            if self._done.is_set():
+            if self._done.is_set() or self._nats is None:
                 return False
-            try:
-                (message,) = await pull.fetch(1, timeout=_TAKE)
-            except TimeoutError:
+            message = await next_event(self._nats, self._layout, partition)
+            if message is None:
                 return False
             told = message.metadata
             if last and told.sequence.consumer != last + 1:

@@ -41,7 +41,7 @@ class NatsProcess:
         return f"nats://127.0.0.1:{self._port}"
 
     async def start(self) -> None:
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
             [nats_server(), "-a", "127.0.0.1", "-p", str(self._port), "-js", "-sd", str(self._folder)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
 import subprocess
@@ -215,4 +216,4 @@ def _judge(storm: Storm, server: MessagingServer, rooms: list[int], verdict: Ver
         verdict.lost += len(set(asked) - set(counted))
         verdict.doubled += sum(count - 1 for count in counted.values())
         first = list(dict.fromkeys(answers))
-        verdict.disordered += sum(int(a) > int(b) for a, b in zip(first, first[1:], strict=False))
+        verdict.disordered += sum(int(a) > int(b) for a, b in itertools.pairwise(first))
