@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -102,8 +103,11 @@ class Handling:
             self._stats.skipped += 1
             await message.ack_sync(timeout=5)
             return True
+        beat = _Beat(message, self._ack_wait)
+        delivery = Delivery(sent, number, partition, self._layout.account, self._client)
         try:
-            await self._work(message, sent, number, partition)
+            async with beat:
+                await self._handler(sent.event, delivery)
         except asyncio.CancelledError:
             with contextlib.suppress(*TROUBLES):
                 await message.nak()
@@ -118,26 +122,15 @@ class Handling:
         self._stats.handled += 1
         # Noted before the acknowledgement: in the other order, a copy that came later would be handled again.
         await handled.add(sent.conversation_id, sent.identity)
+        if beat.was_silent:
+            # Another worker may have the event in hand: an acknowledgement would give out the next one meanwhile.
+            _log.warning("event %s took longer than its worker was heard of; it is left to others", sent.identity)
+            return False
         await message.ack_sync(timeout=5)
         return True
 
     def _wants(self, sent: Envelope) -> bool:
         return isinstance(sent.event, self._events) and (self._own or not sent.is_own)
-
-    async def _work(self, message: Msg, sent: Envelope, number: int, partition: int) -> None:
-        """Run the handler, and tell the stream meanwhile that somebody is at it."""
-        beat = asyncio.create_task(self._beat(message))
-        try:
-            await self._handler(sent.event, Delivery(sent, number, partition, self._layout.account, self._client))
-        finally:
-            beat.cancel()
-            await asyncio.wait({beat})
-
-    async def _beat(self, message: Msg) -> None:
-        while True:
-            await asyncio.sleep(self._ack_wait / 3)
-            with contextlib.suppress(*TROUBLES):
-                await message.in_progress()
 
     async def _put_off(self, message: Msg, partition: int, seconds: float) -> bool:
         await message.nak(delay=seconds)
@@ -164,3 +157,34 @@ class Handling:
         self._stats.dead += 1
         _log.error("event %s is set aside after %s deliveries: %s", identity, number, type(error).__name__)
         await message.ack_sync(timeout=5)
+
+
+class _Beat:
+    """Tells the stream, while a handler runs, that somebody is at it."""
+
+    def __init__(self, message: Msg, ack_wait: float) -> None:
+        self._message = message
+        self._ack_wait = ack_wait
+        self._heard = time.monotonic()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def was_silent(self) -> bool:
+        """Whether the process stood still for so long that the event may have been given to another worker."""
+        return time.monotonic() - self._heard > self._ack_wait
+
+    async def __aenter__(self) -> None:
+        self._task = asyncio.create_task(self._go_on())
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _go_on(self) -> None:
+        await asyncio.sleep(self._ack_wait / 3)
+        while not self.was_silent:
+            with contextlib.suppress(*TROUBLES):
+                await self._message.in_progress()
+                self._heard = time.monotonic()
+            await asyncio.sleep(self._ack_wait / 3)

@@ -112,11 +112,20 @@ class Relay:
     async def start(self) -> None:
         """Prepare the stream, connect, and join every conversation; what was missed is read back and published.
 
+        If that fails, the client is closed.
+
         Raises:
             ConfigurationError: the stream is there with other settings, or of another account.
             ConnectFailed: NATS or the messaging server cannot be reached.
             MessagingError: the client cannot connect.
         """
+        try:
+            await self._start()
+        except BaseException:
+            await self.aclose(drain=0)
+            raise
+
+    async def _start(self) -> None:
         client = self._client
         self._nats = await connected(self._nats_url, self._nats_options)
         self._js = self._nats.jetstream(timeout=PUBLISH_TIMEOUT)
@@ -152,11 +161,7 @@ class Relay:
                 await served.close()
 
     async def __aenter__(self) -> Self:
-        try:
-            await self.start()
-        except BaseException:
-            await self.aclose(drain=0)
-            raise
+        await self.start()
         return self
 
     async def __aexit__(

@@ -118,6 +118,13 @@ class Worker:
             ConfigurationError: there is no such stream, or it has other settings.
             ConnectFailed: NATS cannot be reached.
         """
+        try:
+            await self._start()
+        except BaseException:
+            await self.aclose(drain=0)
+            raise
+
+    async def _start(self) -> None:
         layout = self._layout
         self._nats = await connected(self._nats_url, self._nats_options)
         js = self._nats.jetstream(timeout=5)
@@ -157,11 +164,7 @@ class Worker:
                 await served.close()
 
     async def __aenter__(self) -> Self:
-        try:
-            await self.start()
-        except BaseException:
-            await self.aclose(drain=0)
-            raise
+        await self.start()
         return self
 
     async def __aexit__(
