@@ -15,7 +15,7 @@ CORE := tests/wire/test_vectors.py tests/transport tests/security/test_encrypted
 LOWEST := .venv-lowest
 VERSIONS := .venv-versions
 
-.PHONY: help demo test test-slow-path test-lowest test-versions fuzz lock soak chaos lint types generate docs pictures bench bench-quick build clean
+.PHONY: help demo demo-fleet test test-slow-path test-lowest test-versions fuzz lock soak chaos lint types generate docs pictures bench bench-quick build clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 16
@@ -73,6 +73,9 @@ soak: $(READY) ## what takes long: waits of 15 seconds and more, hundreds of cyc
 	$(BIN)/python -m pytest -m soak --timeout 1800
 	MESSAGING_CLIENT_FAST_PATH=0 $(BIN)/python -m pytest
 	$(MAKE) test-versions
+
+demo-fleet: $(READY) ## relays and workers on a real NATS server; one of each is killed, and no message is lost or doubled
+	$(BIN)/python -m tests.fleet --demo
 
 chaos: $(READY) ## storms of sends, with clients and servers killed; ARGS="--seed 1 --messages 1000"
 	$(BIN)/python -m tests.chaos $(ARGS)

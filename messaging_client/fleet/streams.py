@@ -147,6 +147,18 @@ async def ensure_consumer(js: JetStreamContext, layout: Layout, partition: int, 
         )
 
 
+async def consumers(js: JetStreamContext, layout: Layout) -> list[api.ConsumerInfo]:
+    """List the consumers of an account's stream, page by page."""
+    listed: list[api.ConsumerInfo] = []
+    while True:
+        page = await js.consumers_info(layout.stream, offset=len(listed))
+        listed += page
+        if len(page) < _PAGE:
+            return listed
+
+
+_PAGE = 256  # consumers that the server lists at a time
+
 TAKE = 0.02
 """Seconds that a partition's next event is waited for, before a worker turns to others."""
 _ANSWER = 5.0  # seconds for the server's answer, which comes after TAKE at the latest

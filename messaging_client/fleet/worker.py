@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from nats.aio.client import Client as Nats
 from nats.aio.msg import Msg
-from nats.js import JetStreamContext, api
+from nats.js import JetStreamContext
 
 from messaging_client.client import MessagingClient
 from messaging_client.errors import ConfigurationError
@@ -21,7 +21,7 @@ from messaging_client.fleet.handling import Handler, Handling, WorkerStats
 from messaging_client.fleet.layout import Layout
 from messaging_client.fleet.nats_server import connected
 from messaging_client.fleet.shelves import Handled
-from messaging_client.fleet.streams import TROUBLES, check, ensure_consumer, next_event
+from messaging_client.fleet.streams import TROUBLES, check, consumers, ensure_consumer, next_event
 from messaging_client.models import Message
 
 _log = logging.getLogger("messaging_client.fleet.worker")
@@ -192,12 +192,7 @@ class Worker:
 
     async def _with_work(self, js: JetStreamContext, names: Mapping[str, int]) -> list[int]:
         """Give the partitions that have events, and are in no hand here."""
-        listed: list[api.ConsumerInfo] = []
-        while True:
-            page = await js.consumers_info(self._layout.stream, offset=len(listed))
-            listed += page
-            if len(page) < _PAGE:
-                break
+        listed = await consumers(js, self._layout)
         busy = (each.name for each in listed if each.num_pending or each.num_ack_pending)
         return [names[each] for each in busy if each in names and not self._board.holds(names[each])]
 
@@ -249,6 +244,3 @@ class Worker:
             if not told.num_pending:
                 return False
         return True
-
-
-_PAGE = 256  # consumers that the server lists at a time

@@ -27,6 +27,7 @@ class Storm:
 
     Attributes:
         kills: of relays and workers together, each started again after a while.
+        victims: who is killed, in this order; chance chooses where nobody is named.
         restarts: of the NATS server.
         patience: seconds without progress after which what is missing is lost.
     """
@@ -38,6 +39,7 @@ class Storm:
     workers: int = 4
     kills: int = 20
     restarts: int = 3
+    victims: tuple[str, ...] | None = None
     seed: int = 0
     ack_wait: float = 3.0
     patience: float = 60.0
@@ -173,6 +175,7 @@ async def _weather(
     events = ["kill"] * storm.kills + ["restart"] * storm.restarts
     chance.shuffle(events)
     span = storm.messages / storm.rate
+    victims = list(storm.victims or ())
     for event in events:
         await asyncio.sleep(span / (len(events) + 1) * chance.uniform(0.5, 1.2))
         if event == "restart":
@@ -182,7 +185,7 @@ async def _weather(
             verdict.restarts += 1
             say("NATS server killed and started")
             continue
-        name = chance.choice(crew.names())
+        name = victims.pop(0) if victims else chance.choice(crew.names())
         crew.kill(name)
         await asyncio.sleep(chance.uniform(0.0, 1.0))
         crew.start(name)
