@@ -1,0 +1,1 @@
+"""What a fleet does against one process, and what the relay adds: `make bench-fleet`."""

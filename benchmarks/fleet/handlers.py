@@ -1,0 +1,21 @@
+"""Handlers of the benchmark's workers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+
+from messaging_client import Message
+from messaging_client.fleet import Delivery
+
+
+async def wait(message: Message, delivery: Delivery) -> None:
+    """A handler that waits for something else, as bots do."""
+    await asyncio.sleep(0.01)
+
+
+async def note(message: Message, delivery: Delivery) -> None:
+    """Write down when a message came; `message.content` is when it was sent."""
+    with open(os.environ["BENCH_NOTES"], "a") as file:  # noqa: ASYNC230 - a line
+        file.write(f"{time.monotonic() - float(message.content)}\n")
