@@ -101,7 +101,7 @@ class Bench:
             process = self.worker(account, "note", 8)
             try:
                 await self._say(room, 1)
-                while not self.notes.exists():
+                while not self.notes.exists():  # noqa: ASYNC110 - another process writes it
                     await asyncio.sleep(0.05)
                 await self._say(room, messages)
             finally:

@@ -108,11 +108,11 @@ class Handling:
         try:
             async with beat:
                 await self._handler(sent.event, delivery)
-        except asyncio.CancelledError:
-            with contextlib.suppress(*TROUBLES):
-                await message.nak()
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises, the event is tried again or set aside
+        except (Exception, asyncio.CancelledError) as error:  # whatever a handler raises: tried again, or set aside
+            if is_cancelled(error):
+                with contextlib.suppress(*TROUBLES):
+                    await message.nak()
+                raise
             self._stats.failed += 1
             if number <= len(self._backoff):
                 _log.warning("event %s, delivery %s: %s", sent.identity, number, type(error).__name__)
@@ -137,7 +137,7 @@ class Handling:
         self._later(partition, seconds)
         return False
 
-    async def _set_aside(self, message: Msg, partition: int, number: int, error: Exception) -> None:
+    async def _set_aside(self, message: Msg, partition: int, number: int, error: BaseException) -> None:
         """Put an event into the stream of what could not be handled, with its error; then its partition goes on."""
         told = message.headers or {}
         name = message.subject.rpartition(".")[2]
@@ -157,6 +157,12 @@ class Handling:
         self._stats.dead += 1
         _log.error("event %s is set aside after %s deliveries: %s", identity, number, type(error).__name__)
         await message.ack_sync(timeout=5)
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Whether this task is being cancelled: not where a handler lets out that something of its own was."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 class _Beat:

@@ -63,8 +63,8 @@ async def prepare(js: JetStreamContext, layout: Layout, marks: Mapping[str, str]
         await _bucket(js, name, layout)
 
 
-async def check(js: JetStreamContext, layout: Layout) -> None:
-    """See that the stream of an account is there, with these partitions and a form that is known.
+async def check(js: JetStreamContext, layout: Layout, marks: Mapping[str, str]) -> None:
+    """See that the stream of an account is there, and bears these marks: partitions, form, whose account it is.
 
     Raises:
         ConfigurationError: it is not.
@@ -76,7 +76,7 @@ async def check(js: JetStreamContext, layout: Layout) -> None:
             f"There is no stream {layout.stream} on this NATS server: start a relay of the account "
             f"{layout.account} first."
         ) from None
-    _refuse(layout.stream, _marks_that_differ(info.config, layout.own_marks()))
+    _refuse(layout.stream, _marks_that_differ(info.config, marks))
 
 
 async def _ensure(js: JetStreamContext, wanted: api.StreamConfig) -> None:

@@ -84,6 +84,7 @@ class Worker:
         self._concurrency = min(concurrency, partitions)
         self._ack_wait = float(ack_wait)
         self._nats_options = nats_options or {}
+        self._client = client
         self._board = Board()
         self._handling = Handling(
             handler,
@@ -115,7 +116,7 @@ class Worker:
         """Connect to NATS and begin.
 
         Raises:
-            ConfigurationError: there is no such stream, or it has other settings.
+            ConfigurationError: there is no such stream, or it has other settings, or is another user's.
             ConnectFailed: NATS cannot be reached.
         """
         try:
@@ -128,7 +129,8 @@ class Worker:
         layout = self._layout
         self._nats = await connected(self._nats_url, self._nats_options)
         js = self._nats.jetstream(timeout=5)
-        await check(js, layout)
+        client = self._client
+        await check(js, layout, layout.own_marks() if client is None else layout.marks(*await client._identity()))
         bucket = await js.key_value(layout.handled)
         for partition in range(layout.partitions):
             await ensure_consumer(js, layout, partition, self._ack_wait)

@@ -109,6 +109,8 @@ async def test_another_user_or_another_number_of_partitions_is_refused(yard: Yar
             await yard.relay(duplicate_window=60).start()
         with pytest.raises(ConfigurationError, match=r"messaging\.partitions"):
             await yard.worker(partitions=8).start()
+        with pytest.raises(ConfigurationError, match=r"messaging\.user"):
+            await yard.worker(client=yard.client(("medecin", 80))).start()
 
 
 async def test_a_stream_that_somebody_changed_is_not_changed_back(yard: Yard) -> None:

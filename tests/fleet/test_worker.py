@@ -68,6 +68,23 @@ async def test_a_handler_that_raises_has_the_event_again_and_the_next_one_waits(
         assert (worker.stats().failed, worker.stats().redelivered, worker.stats().dead) == (2, 2, 0)
 
 
+async def test_a_handler_that_lets_out_a_cancellation_of_its_own_has_failed(yard: Yard) -> None:
+    conversation = await yard.conversation()
+
+    async def handle(message: Message, delivery: Delivery) -> None:
+        await yard.see(message, delivery)
+        if delivery.number == 1:
+            task = asyncio.create_task(asyncio.sleep(60))
+            task.cancel()
+            await task
+
+    async with yard.relay(), yard.worker(handle, backoff=(0.05,), concurrency=1) as worker:
+        await yard.server.say(conversation, "first", PATIENT)
+        await yard.server.say(conversation, "second", PATIENT)
+        await until(lambda: worker.stats().handled == 2)
+    assert yard.seen == [("first", 1), ("first", 2), ("second", 1), ("second", 2)]
+
+
 async def test_what_fails_again_and_again_is_set_aside_with_its_error(yard: Yard) -> None:
     conversation = await yard.conversation()
 
