@@ -19,6 +19,7 @@ from messaging_client.consumers import Consumer, Subscription
 from messaging_client.events import CustomEvent, HandlerError, SlowConsumer
 from messaging_client.lags import Order, Refill
 from messaging_client.models import Id, Message
+from messaging_client.observing.logs import say
 from messaging_client.streams import EventStream
 
 _log = logging.getLogger("messaging_client.dispatch")
@@ -183,14 +184,16 @@ class Dispatcher:
 
     def report_slow(self, consumer: Consumer[Any], event: Any) -> None:
         """Say that a queue is full, once until it has room again."""
-        _log.warning("slow consumer: the queue of %s for %s is full", consumer.name, consumer.label)
+        say(
+            _log, logging.WARNING, "queue is full", handler=consumer.name, kind=consumer.label, dropped=consumer.dropped
+        )
         if not isinstance(event, _REPORTS):
             self.publish(SlowConsumer(subscription=consumer.label, handler=consumer.name, dropped=consumer.dropped))
 
     def report_error(self, consumer: Consumer[Any], event: Any, error: BaseException) -> None:
         """Say that a handler raised; the text of the exception may hold content and stays out of the log."""
         self.handler_errors += 1
-        _log.error("handler %s raised %s", consumer.name, type(error).__name__)
+        say(_log, logging.ERROR, "handler raised", handler=consumer.name, error=error)
         if not isinstance(event, _REPORTS):
             self.publish(HandlerError(handler=consumer.name, event=event, error=without_frames(error)))
 
@@ -263,7 +266,7 @@ class Dispatcher:
         if working:
             _, stuck = await asyncio.wait(working, timeout=CANCEL_TIMEOUT)
             for task in stuck:
-                _log.error("a handler does not end when it is cancelled: %s", task.get_name())
+                say(_log, logging.ERROR, "handler does not end when it is cancelled", handler=task.get_name())
         return len(working)
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from messaging_client.dispatch import Dispatcher
 from messaging_client.events import ConversationUpdated, CustomEvent, InvalidPayload, Notification
 from messaging_client.feed import Feed
 from messaging_client.models import Message
+from messaging_client.observing.logs import say
 from messaging_client.recovery import Recovery
 from messaging_client.wire import events as names
 from messaging_client.wire.errors import PayloadError
@@ -85,7 +86,7 @@ class Intake:
     def report(self, fault: InvalidPayload) -> None:
         """Tell of a payload that cannot be read; the log has the reason, never the payload."""
         self.invalid += 1
-        _log.warning("invalid payload from %s: %s", fault.source, fault.reason)
+        say(_log, logging.WARNING, "invalid payload", source=fault.source, reason=fault.reason)
         self._publish(fault)
 
     def noticed(self, event: ConversationUpdated | Notification) -> None:

@@ -28,6 +28,7 @@ from messaging_client.events import ConnectionChange
 from messaging_client.models import ConnectionCause as Cause
 from messaging_client.models import ConnectionState as State
 from messaging_client.models import Id
+from messaging_client.observing.logs import say
 from messaging_client.transport.address import ServerAddress
 from messaging_client.transport.attempts import Attempts
 from messaging_client.transport.auth import TokenSource, TokenUnavailable
@@ -311,7 +312,16 @@ class Connection:
         self.since = self._clock.now()
         self._changed.set()
         self._changed = asyncio.Event()
-        _log.info("%s -> %s (%s, attempt %d)", previous.value, state.value, cause.value, self.attempt)
+        say(
+            _log,
+            logging.INFO,
+            "connection changed",
+            state=state.value,
+            previous=previous.value,
+            cause=cause.value,
+            attempt=self.attempt,
+            error=error,
+        )
         self._on_change(
             ConnectionChange(
                 state=state,

@@ -578,4 +578,7 @@ async def test_the_log_line(caplog: pytest.LogCaptureFixture) -> None:
         await client.request("messages", {"conversation_id": 1})
         await client.aclose()
     lines = [record.getMessage() for record in caplog.records if record.name == "messaging_client.rest"]
-    assert lines == ["messages GET 503 0 ms", "messages GET 200 0 ms"]
+    assert lines == [
+        "request: operation=messages method=GET status=503 took_ms=0",
+        "request: operation=messages method=GET status=200 took_ms=0",
+    ]
