@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -47,20 +48,28 @@ class Intake:
         self._publish = publish
         self._on_conversation = on_conversation
         self.invalid = 0
+        self.messages = 0  # of the socket
+        self.others: Counter[str] = Counter()  # what else came over it, by kind
 
     def take(self, name: str, args: tuple[Any, ...]) -> None:
         """Take one event of the socket; never raises."""
         if name == names.INVALID_FRAME:
+            self.others["InvalidPayload"] += 1
             self.report(InvalidPayload(source="frame", reason=str(args[0]), raw=args[1]))
             return
         try:
             event = names.event_from_wire(name, args, received_at=self._clock.now())
         except PayloadError as fault:
+            self.others["InvalidPayload"] += 1
             if self._dispatcher.listens_to(name):
                 self._tell_as_sent(name, args)
             self.report(InvalidPayload(source=name, reason=fault.reason, raw=fault.raw))
             return
         # What `event_from_wire` gives is of no subclass, and this costs a tenth of `isinstance` with a model.
+        if type(event) is Message:
+            self.messages += 1
+        else:
+            self.others[type(event).__name__] += 1
         if type(event) is CustomEvent:
             self._publish(event)
             return

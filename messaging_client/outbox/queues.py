@@ -12,6 +12,7 @@ from messaging_client.clock import CancelledWithin, Interrupted, Interruptible, 
 from messaging_client.errors import ConnectionLost, MessagingError, RequestTimeout, SendUncertain
 from messaging_client.models import Id, Message, MessageStatus
 from messaging_client.observing.logs import say
+from messaging_client.observing.observer import Observer
 from messaging_client.outbox.delivery import Delivery
 from messaging_client.outbox.keeper import Keeper
 from messaging_client.outbox.outgoing import Outgoing, fail
@@ -40,6 +41,7 @@ class Queues:
         keeper: writes down where they stand.
         confirmed: told of what the server has stored, before it is forgotten here.
         ended: told of every message that has come to its end.
+        observer: what is done for a message is done within its `within_send`.
     """
 
     def __init__(
@@ -49,7 +51,9 @@ class Queues:
         *,
         confirmed: Callable[[Message], None],
         ended: Callable[[Outgoing], None],
+        observer: Observer,
     ) -> None:
+        self._observer = observer
         self._delivery = delivery
         self._keeper = keeper
         self._confirmed = confirmed
@@ -127,7 +131,8 @@ class Queues:
         if outgoing.given_up_after is None:
             queue.delivery = Interruptible()
             try:
-                message = await queue.delivery.run(self._delivery.deliver(outgoing))
+                with self._observer.within_send(outgoing):
+                    message = await queue.delivery.run(self._delivery.deliver(outgoing))
             except (Interrupted, CancelledWithin):
                 pass
             except Exception as error:  # noqa: BLE001 - whatever it is, the message must have its end
