@@ -212,7 +212,7 @@ class Telemetry(Observer):
         span: Span | None = None
         with _harmless():
             span = self._tracer.start_span(name, context, SpanKind[kind], given, links)
-        return span
+        return span  # noqa: RET504 - None if that has raised
 
     # --- the client --------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +22,13 @@ async def joined(scene: Scene, client: MessagingClient) -> None:
     """Return once the server has a client in the room of the scene's conversation."""
     await client.join_conversation(scene.conversation)
     await scene.server.wait_until(lambda: scene.server.members(scene.conversation), TIMEOUT)
+
+
+async def eventually(predicate: Callable[[], Any]) -> None:
+    """Return once something holds that nobody announces."""
+    async with asyncio.timeout(TIMEOUT):
+        while not predicate():  # noqa: ASYNC110 - a span that ends says so to nobody
+            await asyncio.sleep(0.005)
 
 
 class Told:
