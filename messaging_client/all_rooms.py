@@ -15,6 +15,7 @@ from messaging_client.errors import MessagingError, RequestError, TransportError
 from messaging_client.events import ConversationUpdated, Notification
 from messaging_client.feed import Point
 from messaging_client.models import Conversation, ConversationStatus, Id, Participant
+from messaging_client.observing.logs import say
 from messaging_client.positions import Positions
 from messaging_client.reading import FIRST_RETRY, LONGEST_RETRY, PERMANENT, TOLD
 from messaging_client.rooms import USER, Rooms
@@ -101,7 +102,7 @@ class AllRooms:
             self._is_wanted = self._listed is not None
             raise
         except (TransportError, RequestError) as error:
-            _log.info("the list of conversations was not read yet: %s", type(error).__name__)
+            say(_log, logging.INFO, "conversations not listed yet", error=error)
             self._is_due = True
             self._asked_at = self._asked_at or self._server_time()
         if self._is_due:
@@ -158,10 +159,10 @@ class AllRooms:
             try:
                 has_found = await self._hold_listed()
             except PERMANENT as error:
-                _log.warning("the list of conversations cannot be read: %s", type(error).__name__)
+                say(_log, logging.WARNING, "conversations cannot be listed", error=error)
                 return
             except MessagingError as error:
-                _log.info("the list of conversations could not be read: %s", type(error).__name__)
+                say(_log, logging.INFO, "conversations not listed", error=error)
                 has_found, self._is_due = False, True
             if has_found and not self._is_due:
                 self._pace = 0.0
@@ -261,7 +262,13 @@ class AllRooms:
                 await self._positions.begin(conversation_id, start)
             await self._rooms.hold(conversation_id, USER, start)
         except MessagingError as error:
-            _log.warning("conversation %s is listed, but not joined: %s", conversation_id, type(error).__name__)
+            say(
+                _log,
+                logging.WARNING,
+                "conversation is listed but not joined",
+                conversation_id=conversation_id,
+                error=error,
+            )
             self._starts[conversation_id] = start or later
             return isinstance(error, PERMANENT)
         self._starts.pop(conversation_id, None)

@@ -148,6 +148,10 @@ class ReadCache:
         self._tags.clear()
         self._keys.clear()
 
+    def reads(self) -> tuple[int, int]:
+        """Hits and misses since the beginning; may be asked in any thread."""
+        return self._hits, self._misses
+
     def info(self) -> CacheInfo:
         """Hits and misses since the beginning, and how many entries there are now."""
         self._entries.expire()

@@ -17,6 +17,7 @@ from messaging_client.config import MessagingConfig
 from messaging_client.errors import ConfigurationError, ConnectionLost, NotConnected
 from messaging_client.inbox import Inbox
 from messaging_client.models import ConnectionState, Id
+from messaging_client.numbers import Reading, readings_of, stats_of
 from messaging_client.parts import Parts
 from messaging_client.reports import CloseReport, Stats, Status
 from messaging_client.rooms import USER
@@ -164,6 +165,7 @@ class MessagingClient(Parts):
         self._dispatcher.close()
         if self._store is not None:
             await self._store.aclose()
+        self._observer.closed(self)
         return CloseReport(unsent=unsent, cancelled=cancelled)
 
     async def __aenter__(self) -> Self:
@@ -219,25 +221,15 @@ class MessagingClient(Parts):
         )
 
     def stats(self) -> Stats:
-        """Counters since the client was made.
+        """Counters since the client was made, and what waits now.
 
         Returns:
             The counters, as they are now.
         """
-        rest = self._http.stats
-        return Stats(
-            messages=self._feed.told,
-            duplicates=self._feed.duplicates,
-            invalid_payloads=self._intake.invalid,
-            handler_errors=self._dispatcher.handler_errors,
-            reconnections=self._connection.reconnections,
-            polls=self._fallback.polls,
-            read_backs=self._reader.reads,
-            requests=rest.requests,
-            retries=rest.retries,
-            failures=rest.failures,
-            queued=self._dispatcher.queued(),
-        )
+        return stats_of(self)
+
+    def _readings(self) -> tuple[dict[Reading, int], dict[Reading, int]]:
+        return readings_of(self)  # asked by the measurements, in any thread
 
     async def wait_connected(self, timeout: float | None = None) -> None:
         """Return once connected.

@@ -34,6 +34,7 @@ class Hub(Protocol):
     order: Order
     workers: set[asyncio.Task[None]]
     clock: Clock
+    around: Callable[[Callable[..., Any], str], Callable[..., Any]]
 
     def publish(self, event: Any) -> None:
         """Put an event into the queues of those who want it."""
@@ -41,6 +42,10 @@ class Hub(Protocol):
 
     def remove(self, consumer: Consumer[Any]) -> None:
         """Deliver nothing more to this consumer."""
+        ...
+
+    def report_gap(self, gap: GapDetected) -> None:
+        """Say that a stretch of a conversation could not be proven complete."""
         ...
 
     def report_slow(self, consumer: Consumer[Any], event: Any) -> None:
@@ -147,7 +152,7 @@ class Consumer(Generic[E]):
             self._queue.append(event)
         else:
             self.dropped += 1
-            self._hub.publish(GapDetected(conversation_id=event.conversation_id, before=event.timestamp))
+            self._hub.report_gap(GapDetected(conversation_id=event.conversation_id, before=event.timestamp))
         if not self._behind:
             self._behind = True
             self._hub.report_slow(self, event)
@@ -202,7 +207,7 @@ class Consumer(Generic[E]):
                 del mark.lags[conversation_id]
                 mark.position = self._taken + len(self._queue)
         if lag.has_gap:
-            self._hub.publish(
+            self._hub.report_gap(
                 GapDetected(conversation_id=conversation_id, after=lag.start.timestamp, before=newest.timestamp)
             )
 
@@ -276,6 +281,7 @@ class Subscription(Consumer[E]):
     ) -> None:
         super().__init__(hub, label, limit, wants)
         self._handler = handler
+        self._call = hub.around(handler, label)
 
     @property
     def name(self) -> str:
@@ -320,7 +326,7 @@ class Subscription(Consumer[E]):
                 try:
                     # `CustomEvent` has no subclass, and `isinstance` with a model takes long.
                     given = cast(CustomEvent, event).args if type(event) is CustomEvent else (event,)
-                    result = self._handler(*given)
+                    result = self._call(*given)
                     if type(result) is CoroutineType or (result is not None and inspect.isawaitable(result)):
                         await result
                 except asyncio.CancelledError as error:

@@ -16,9 +16,10 @@ from typing import Any, Protocol, TypeVar
 from messaging_client.boundary import without_frames
 from messaging_client.clock import Clock, SystemClock, end_task, finished_within
 from messaging_client.consumers import Consumer, Subscription
-from messaging_client.events import CustomEvent, HandlerError, SlowConsumer
+from messaging_client.events import CustomEvent, GapDetected, HandlerError, SlowConsumer
 from messaging_client.lags import Order, Refill
 from messaging_client.models import Id, Message
+from messaging_client.observing.logs import say
 from messaging_client.streams import EventStream
 
 _log = logging.getLogger("messaging_client.dispatch")
@@ -34,6 +35,13 @@ CANCEL_TIMEOUT = 1.0
 _LOOK_AGAIN = 0.1  # real seconds after which a drain looks anew at whom it need not wait for
 _REPORTS = (SlowConsumer, HandlerError)
 _NOBODY: Place = {}
+
+
+Around = Callable[[Callable[..., Any], str], Callable[..., Any]]
+
+
+def _as_it_is(handler: Callable[..., Any], _kind: str) -> Callable[..., Any]:
+    return handler
 
 
 class Tap(Protocol):
@@ -56,14 +64,18 @@ class Dispatcher:
         refill: how a subscription that fell behind reads messages back.
         order: the order of messages within a conversation.
         clock: time.
+        around: gives what is called in place of a handler, for a kind of event.
 
     Attributes:
         taps: those who look at every event; forgotten when nobody else holds them.
         workers: the tasks that run handlers.
         handler_errors: how many exceptions came out of handlers.
+        gaps: how many stretches could not be proven complete.
     """
 
-    def __init__(self, queue_size: int, *, refill: Refill, order: Order, clock: Clock | None = None) -> None:
+    def __init__(
+        self, queue_size: int, *, refill: Refill, order: Order, clock: Clock | None = None, around: Around = _as_it_is
+    ) -> None:
         self._queue_size = queue_size
         self._everywhere: Table = {}
         self._in_conversation: Table = {}
@@ -77,6 +89,8 @@ class Dispatcher:
         self._has_taps = False  # or had when the last event came; asking the set takes longer
         self.workers: set[asyncio.Task[None]] = set()
         self.handler_errors = 0
+        self.gaps = 0
+        self.around = around
 
     @property
     def is_closed(self) -> bool:
@@ -181,16 +195,24 @@ class Dispatcher:
         for consumer in tuple(self._custom.get(event.name, _NOBODY)):
             consumer.offer(event)
 
+    def report_gap(self, gap: GapDetected) -> None:
+        """Say that a stretch of a conversation could not be proven complete."""
+        self.gaps += 1
+        say(_log, logging.WARNING, "gap", conversation_id=gap.conversation_id)
+        self.publish(gap)
+
     def report_slow(self, consumer: Consumer[Any], event: Any) -> None:
         """Say that a queue is full, once until it has room again."""
-        _log.warning("slow consumer: the queue of %s for %s is full", consumer.name, consumer.label)
+        say(
+            _log, logging.WARNING, "queue is full", handler=consumer.name, kind=consumer.label, dropped=consumer.dropped
+        )
         if not isinstance(event, _REPORTS):
             self.publish(SlowConsumer(subscription=consumer.label, handler=consumer.name, dropped=consumer.dropped))
 
     def report_error(self, consumer: Consumer[Any], event: Any, error: BaseException) -> None:
         """Say that a handler raised; the text of the exception may hold content and stays out of the log."""
         self.handler_errors += 1
-        _log.error("handler %s raised %s", consumer.name, type(error).__name__)
+        say(_log, logging.ERROR, "handler raised", handler=consumer.name, error=error)
         if not isinstance(event, _REPORTS):
             self.publish(HandlerError(handler=consumer.name, event=event, error=without_frames(error)))
 
@@ -198,7 +220,11 @@ class Dispatcher:
 
     def queued(self) -> int:
         """How many events wait in all queues."""
-        return sum(consumer.waiting for consumer in self._places)
+        return sum(self.depths())
+
+    def depths(self) -> list[int]:
+        """How many events wait in each queue; may be asked in any thread."""
+        return [consumer.waiting for consumer in tuple(self._places)]
 
     async def handled(self) -> None:
         """Return once everybody who listens to messages has worked off what was offered before this call.
@@ -263,7 +289,7 @@ class Dispatcher:
         if working:
             _, stuck = await asyncio.wait(working, timeout=CANCEL_TIMEOUT)
             for task in stuck:
-                _log.error("a handler does not end when it is cancelled: %s", task.get_name())
+                say(_log, logging.ERROR, "handler does not end when it is cancelled", handler=task.get_name())
         return len(working)
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from messaging_client.config import MessagingConfig
 from messaging_client.errors import AuthenticationError, MessagingError
 from messaging_client.feed import Feed, Thread
 from messaging_client.models import Conversation, Id
+from messaging_client.observing.logs import say
 from messaging_client.recovery import REFUSED, Recovery
 
 _log = logging.getLogger("messaging_client.fallback")
@@ -85,7 +86,7 @@ class Fallback:
             try:
                 is_well = await self.poll()
             except Exception as error:  # noqa: BLE001 - whatever goes wrong with one poll, the next one comes
-                _log.error("a poll ended with %s", type(error).__name__)
+                say(_log, logging.ERROR, "poll ended unexpectedly", error=error)
                 is_well = False
             failures = 0 if is_well else failures + 1
             self.polls += 1
@@ -105,10 +106,10 @@ class Fallback:
                 self._looks[conversation.id] = look
                 await self._on_listed(conversation, known is not None and known != look)
         except AuthenticationError:
-            _log.warning("polling: the token was refused")
+            say(_log, logging.WARNING, "polling: token refused")
             return False
         except MessagingError as error:
-            _log.info("polling: the list could not be read (%s); reading what is joined", type(error).__name__)
+            say(_log, logging.INFO, "polling: list not read", error=error)
             listed.clear()
             is_listed = False
         due = self._due(listed)

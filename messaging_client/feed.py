@@ -63,6 +63,7 @@ class Feed:
         self.threads: dict[Id, Thread] = {}
         self.duplicates = 0
         self.told = 0
+        self.late = 0
 
     # --- who follows and watches -------------------------------------------------------------------------------------
 
@@ -228,6 +229,7 @@ class Feed:
         if message.timestamp_is_receipt:
             pass  # this machine's clock says nothing about the order of what the server's clock has stamped
         elif thread.newest is not None and key < thread.newest:
+            self.late += 1
             message = message.model_copy(update={"late": True})
         else:
             thread.newest = key

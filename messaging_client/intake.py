@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from messaging_client.dispatch import Dispatcher
 from messaging_client.events import ConversationUpdated, CustomEvent, InvalidPayload, Notification
 from messaging_client.feed import Feed
 from messaging_client.models import Message
+from messaging_client.observing.logs import say
 from messaging_client.recovery import Recovery
 from messaging_client.wire import events as names
 from messaging_client.wire.errors import PayloadError
@@ -46,20 +48,28 @@ class Intake:
         self._publish = publish
         self._on_conversation = on_conversation
         self.invalid = 0
+        self.messages = 0  # of the socket
+        self.others: Counter[str] = Counter()  # what else came over it, by kind
 
     def take(self, name: str, args: tuple[Any, ...]) -> None:
         """Take one event of the socket; never raises."""
         if name == names.INVALID_FRAME:
+            self.others["InvalidPayload"] += 1
             self.report(InvalidPayload(source="frame", reason=str(args[0]), raw=args[1]))
             return
         try:
             event = names.event_from_wire(name, args, received_at=self._clock.now())
         except PayloadError as fault:
+            self.others["InvalidPayload"] += 1
             if self._dispatcher.listens_to(name):
                 self._tell_as_sent(name, args)
             self.report(InvalidPayload(source=name, reason=fault.reason, raw=fault.raw))
             return
         # What `event_from_wire` gives is of no subclass, and this costs a tenth of `isinstance` with a model.
+        if type(event) is Message:
+            self.messages += 1
+        else:
+            self.others[type(event).__name__] += 1
         if type(event) is CustomEvent:
             self._publish(event)
             return
@@ -85,7 +95,7 @@ class Intake:
     def report(self, fault: InvalidPayload) -> None:
         """Tell of a payload that cannot be read; the log has the reason, never the payload."""
         self.invalid += 1
-        _log.warning("invalid payload from %s: %s", fault.source, fault.reason)
+        say(_log, logging.WARNING, "invalid payload", source=fault.source, reason=fault.reason)
         self._publish(fault)
 
     def noticed(self, event: ConversationUpdated | Notification) -> None:

@@ -20,6 +20,7 @@ from messaging_client.fallback import Fallback
 from messaging_client.feed import Feed
 from messaging_client.intake import Intake
 from messaging_client.models import ConnectionCause, ConnectionState, Conversation, Id, Message, User, UserType
+from messaging_client.observing.telemetry import observer_for_client
 from messaging_client.operations import Operations
 from messaging_client.outbox import Keeper, Outbox
 from messaging_client.positions import Positions, PositionStore
@@ -68,6 +69,7 @@ class Parts(Subscriptions, Operations):
         self._clock: Clock = clock or SystemClock()
         self._random = random or _CHANCE
         self._tokens = TokenSource(token)
+        self._observer = observer_for_client()
         self._wanted = False
         self._background: set[asyncio.Task[Any]] = set()
         self._store = None if store is None else open_store(store)
@@ -89,9 +91,11 @@ class Parts(Subscriptions, Operations):
             limit=self._config.outbox_size,
             is_idempotent=self._config.server_idempotency,
             backoff=Backoff(self._config.randomization_factor),
+            observer=self._observer,
         )
         self._tokens.on_change = self._outbox.token_changed
         self._sessions = Sessions(self, message_order_key)
+        self._observer.watch(self)
 
     def _put_together_reading(self, address: ServerAddress) -> None:
         """REST and what stands on it: cache, feed, read-back."""
@@ -100,7 +104,13 @@ class Parts(Subscriptions, Operations):
 
         self._cache = ReadCache(config, clock)
         self._http = RestClient(
-            address, config, self._tokens, clock=clock, random=self._random, routes=RouteTable.build(config.routes)
+            address,
+            config,
+            self._tokens,
+            clock=clock,
+            random=self._random,
+            routes=RouteTable.build(config.routes),
+            observer=self._observer,
         )
         self._rest = RestOperations(
             self._http,
@@ -112,7 +122,11 @@ class Parts(Subscriptions, Operations):
         )
         self._reader = Reader(self._rest, message_order_key, clock, config.queue_size)
         self._dispatcher = Dispatcher(
-            config.queue_size, refill=self._reader.page_from, order=message_order_key, clock=clock
+            config.queue_size,
+            refill=self._reader.page_from,
+            order=message_order_key,
+            clock=clock,
+            around=self._observer.around,
         )
         self._positions = Positions(
             self._opened_store,
@@ -136,7 +150,7 @@ class Parts(Subscriptions, Operations):
             config,
             clock=clock,
             random=self._random,
-            report_gap=self._publish,
+            report_gap=self._dispatcher.report_gap,
         )
 
     def _put_together_live(self, address: ServerAddress) -> None:
@@ -161,6 +175,7 @@ class Parts(Subscriptions, Operations):
             random=self._random,
             on_event=self._intake.take,
             on_change=self._connection_changed,
+            observer=self._observer,
         )
         self._rooms = Rooms(
             self._connection,

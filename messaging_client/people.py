@@ -9,6 +9,7 @@ from messaging_client.clock import Clock
 from messaging_client.errors import MessagingError, NotFound
 from messaging_client.events import TypingEvent
 from messaging_client.models import Id, Message, Participant, UserType
+from messaging_client.observing.logs import say
 from messaging_client.rest import RestOperations
 
 _log = logging.getLogger("messaging_client.people")
@@ -94,7 +95,7 @@ class People:
                 self._asked[identity] = self._clock.monotonic()
                 continue
             except MessagingError as error:
-                _log.info("name of a participant not found: %s", type(error).__name__)
+                say(_log, logging.INFO, "name of a participant not found", error=error)
                 continue
             self._asked[identity] = self._clock.monotonic()
             if found.is_named:

@@ -11,6 +11,7 @@ from typing import Protocol
 from messaging_client.errors import MessagingError
 from messaging_client.feed import Key, Point, Thread
 from messaging_client.models import Id
+from messaging_client.observing.logs import say
 from messaging_client.store import Cursor
 
 _log = logging.getLogger("messaging_client.positions")
@@ -210,7 +211,7 @@ class Positions:
                 await store.save_cursors(list(cursors.values()))
                 known.update(cursors)
         except MessagingError as error:
-            _log.warning("read positions are not kept, so messages may come again after a restart: %s", error)
+            say(_log, logging.WARNING, "read positions are not kept", count=len(cursors), reason=str(error))
             return False
         return True
 

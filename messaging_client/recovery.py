@@ -21,6 +21,7 @@ from messaging_client.errors import MessagingError, RequestError, TransportError
 from messaging_client.events import GapDetected
 from messaging_client.feed import Feed, Point, Thread
 from messaging_client.models import Id, Message
+from messaging_client.observing.logs import say
 from messaging_client.positions import Positions
 from messaging_client.reading import FIRST_RETRY, LONGEST_RETRY, PERMANENT, TOLD, Reader
 
@@ -99,7 +100,7 @@ class Recovery:
                     self.forget(conversation_id)
                 raise
             except (TransportError, RequestError) as error:
-                _log.info("conversation %s has no start yet: %s", conversation_id, type(error).__name__)
+                say(_log, logging.INFO, "conversation has no start yet", conversation_id=conversation_id, error=error)
                 return False
 
     def expect(self, conversation_id: Id, start: Point | None = None) -> Thread:
@@ -330,10 +331,24 @@ class Recovery:
         """A read did not come to its end; after some, or when another try is of no use, nothing waits for it longer."""
         thread.has_traffic = True
         thread.failures = REFUSED if isinstance(error, PERMANENT) else min(thread.failures + 1, PATIENCE)
-        _log.info("conversation %s not read back: %s", thread.conversation_id, type(error).__name__)
+        say(
+            _log,
+            logging.INFO,
+            "conversation not read back",
+            conversation_id=thread.conversation_id,
+            failures=thread.failures,
+            error=error,
+        )
         if thread.failures >= PATIENCE:
             if not thread.gap_told:
-                _log.warning("conversation %s cannot be read back: %s", thread.conversation_id, type(error).__name__)
+                say(
+                    _log,
+                    logging.WARNING,
+                    "conversation cannot be read back",
+                    conversation_id=thread.conversation_id,
+                    failures=thread.failures,
+                    error=error,
+                )
                 thread.gap_told = True
                 self._report_gap(GapDetected(conversation_id=thread.conversation_id, after=_time_of(thread)))
             self._feed.release(thread)
@@ -356,7 +371,7 @@ class Recovery:
             # What goes wrong with one, if only by a fault of ours, must not keep the others from being verified.
             for outcome in await asyncio.gather(*map(self.read_back, busy), return_exceptions=True):
                 if isinstance(outcome, Exception):
-                    _log.error("a verification ended with %s", type(outcome).__name__)
+                    say(_log, logging.ERROR, "verification ended unexpectedly", error=outcome)
 
     def _is_followed(self, thread: Thread) -> bool:
         """Whether this is what is known of the conversation still: after each wait it may have been left."""
@@ -375,7 +390,7 @@ class Recovery:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("a task of the recovery ended with %s", type(error).__name__)
+            say(_log, logging.ERROR, "recovery task ended unexpectedly", error=error)
 
 
 def _says_something(acknowledged: asyncio.Future[Any]) -> bool:

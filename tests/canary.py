@@ -19,6 +19,9 @@ CANARY_NAME = "Canaryet-Dubois"
 NAMES = ("Dupont", "Saza", "Durand")
 """Last names of the people whom tests register."""
 
+ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+"""What every log record has; the rest was attached by whoever logs."""
+
 _SECRET = re.compile(rf"{CANARY}|{CANARY_NAME}|{'|'.join(NAMES)}|eyJ[\w-]{{8,}}\.[\w-]{{8,}}\.[\w-]{{8,}}")
 
 
@@ -62,6 +65,7 @@ def _texts(record: logging.LogRecord) -> Iterator[str]:
     except (TypeError, ValueError):
         yield str(record.msg)
     yield repr(record.args)
+    yield repr({name: value for name, value in vars(record).items() if name not in ATTRIBUTES})
     if record.exc_info and record.exc_info[1] is not None:
         yield "".join(traceback.format_exception(record.exc_info[1]))
     yield str(record.exc_text)

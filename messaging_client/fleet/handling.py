@@ -21,6 +21,7 @@ from messaging_client.fleet.envelopes import IDENTITY, Envelope, Event, UnknownF
 from messaging_client.fleet.layout import Layout
 from messaging_client.fleet.shelves import Handled
 from messaging_client.fleet.streams import TROUBLES
+from messaging_client.observing.logs import say
 
 _log = logging.getLogger("messaging_client.fleet.worker")
 
@@ -94,7 +95,7 @@ class Handling:
         try:
             sent = unpacked(message.data, message.headers)
         except UnknownForm as error:
-            _log.error("%s", error)
+            say(_log, logging.ERROR, "event has a newer form: upgrade this worker", reason=str(error))
             return await self._put_off(message, partition, UNKNOWN_FORM_DELAY)
         except Unreadable as error:
             await self._set_aside(message, partition, number, error)
@@ -115,7 +116,7 @@ class Handling:
                 raise
             self._stats.failed += 1
             if number <= len(self._backoff):
-                _log.warning("event %s, delivery %s: %s", sent.identity, number, type(error).__name__)
+                say(_log, logging.WARNING, "handler failed", identity=sent.identity, delivery=number, error=error)
                 return await self._put_off(message, partition, self._backoff[number - 1])
             await self._set_aside(message, partition, number, error)
             return True
@@ -124,7 +125,7 @@ class Handling:
         await handled.add(sent.conversation_id, sent.identity)
         if beat.was_silent:
             # Another worker may have the event in hand: an acknowledgement would give out the next one meanwhile.
-            _log.warning("event %s took longer than its worker was heard of; it is left to others", sent.identity)
+            say(_log, logging.WARNING, "event is left to other workers", identity=sent.identity)
             return False
         await message.ack_sync(timeout=5)
         return True
@@ -155,7 +156,7 @@ class Handling:
             headers={IDENTITY: f"dead-{identity}"},
         )
         self._stats.dead += 1
-        _log.error("event %s is set aside after %s deliveries: %s", identity, number, type(error).__name__)
+        say(_log, logging.ERROR, "event is set aside", identity=identity, delivery=number, error=error)
         await message.ack_sync(timeout=5)
 
 

@@ -10,6 +10,7 @@ from nats.aio.client import Client as Nats
 
 from messaging_client.errors import ConfigurationError, ConnectFailed
 from messaging_client.fleet.streams import TROUBLES
+from messaging_client.observing.logs import say
 
 _log = logging.getLogger("messaging_client.fleet")
 
@@ -40,4 +41,4 @@ async def connected(url: str | list[str], options: dict[str, Any]) -> Nats:
 
 async def _told(error: Exception) -> None:
     # Its text may hold the address, and with it a password.
-    _log.warning("NATS: %s", type(error).__name__)
+    say(_log, logging.WARNING, "trouble with NATS", error=error)

@@ -24,6 +24,7 @@ from messaging_client.fleet.nats_server import connected
 from messaging_client.fleet.shelves import SharedPositions
 from messaging_client.fleet.streams import TROUBLES, prepare
 from messaging_client.models import Message
+from messaging_client.observing.logs import say
 from messaging_client.transport.retry import Backoff
 
 _log = logging.getLogger("messaging_client.fleet.relay")
@@ -189,7 +190,7 @@ class Relay:
         except nats.errors.MaxPayloadError:
             raise  # checked at the start; told as an error of the handler
         except TROUBLES as error:
-            _log.warning("an event is not published, and will be: %s", type(error).__name__)
+            say(_log, logging.WARNING, "event not published yet", error=error)
             return False
         self._published += 1
         self._duplicates += bool(ack.duplicate)

@@ -23,6 +23,7 @@ from messaging_client.fleet.nats_server import connected
 from messaging_client.fleet.shelves import Handled
 from messaging_client.fleet.streams import TROUBLES, check, consumers, ensure_consumer, next_event
 from messaging_client.models import Message
+from messaging_client.observing.logs import say
 
 _log = logging.getLogger("messaging_client.fleet.worker")
 
@@ -189,7 +190,7 @@ class Worker:
                 for partition in await self._with_work(js, names):
                     await self._board.hint(partition)
             except TROUBLES as error:
-                _log.warning("NATS cannot be asked for work: %s", type(error).__name__)
+                say(_log, logging.WARNING, "NATS cannot be asked for work", error=error)
             await asyncio.sleep(LOOK_INTERVAL)
 
     async def _with_work(self, js: JetStreamContext, names: Mapping[str, int]) -> list[int]:
@@ -217,7 +218,7 @@ class Worker:
             try:
                 has_more = await self._turn(partition)
             except Exception as error:  # noqa: BLE001 - a slot must not end; what it had comes again
-                _log.warning("partition %s is left for a moment: %s", partition, type(error).__name__)
+                say(_log, logging.WARNING, "partition is left for a moment", partition=partition, error=error)
                 await asyncio.sleep(_PAUSE)
                 has_more = True
             finally:

@@ -12,6 +12,7 @@ from random import Random
 from messaging_client.clock import Clock
 from messaging_client.errors import ConnectionLost, MessagingError, RateLimited, ServerError
 from messaging_client.models import Id, Message
+from messaging_client.observing.logs import say
 from messaging_client.outbox.claims import Claims
 from messaging_client.outbox.exchange import Exchange
 from messaging_client.outbox.fates import Fate, fate_of
@@ -150,7 +151,13 @@ class Delivery:
             try:
                 await self._keeper.mark(outgoing, durable=not self._is_idempotent)
             except MessagingError as error:
-                _log.warning("message %s waits for the store: %s", outgoing.client_message_id, error)
+                say(
+                    _log,
+                    logging.WARNING,
+                    "message waits for the store",
+                    client_message_id=outgoing.client_message_id,
+                    reason=str(error),
+                )
             else:
                 return
             await self._clock.sleep(self._backoff.delay(failures, self._random))
@@ -165,7 +172,15 @@ class Delivery:
             MessagingError: it is not.
         """
         fate = fate_of(error, is_repeated=could_have_left and self._is_idempotent)
-        _log.info("message %s not confirmed: %s", outgoing.client_message_id, type(error).__name__)
+        say(
+            _log,
+            logging.INFO,
+            "message not confirmed",
+            client_message_id=outgoing.client_message_id,
+            conversation_id=outgoing.conversation_id,
+            attempts=outgoing.attempts,
+            error=error,
+        )
         tries.odd = tries.odd + 1 if fate is Fate.ODD else 0
         if fate in (Fate.UNKNOWN, Fate.ODD):
             tries.has_left = tries.must_wait = True
@@ -223,7 +238,7 @@ class Delivery:
             tries.unread += is_failing
             if fate_of(error) in (Fate.AWAY, Fate.ASKED_TO_WAIT, Fate.UNKNOWN) and tries.unread < MOST_ODD:
                 raise _NotSent(error) from error
-            _log.info("newest messages of %s not read: %s", conversation_id, type(error).__name__)
+            say(_log, logging.INFO, "newest messages not read", conversation_id=conversation_id, error=error)
             return None
         self._settler.learn(conversation_id, found)
         mark = found.mark().later(before)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from messaging_client.errors import MessagingError, SendUncertain, StoreError
 from messaging_client.models import Id, User
+from messaging_client.observing.logs import say
 from messaging_client.outbox.outgoing import Outgoing
 from messaging_client.store import SendState, Store, StoredSend
 
@@ -69,7 +70,13 @@ class Keeper:
             try:
                 await self._store.save_send(outgoing.to_store(), durable=False)
             except StoreError as error:
-                _log.warning("message %s: where it stands is not stored: %s", outgoing.client_message_id, error)
+                say(
+                    _log,
+                    logging.WARNING,
+                    "message state is not stored",
+                    client_message_id=outgoing.client_message_id,
+                    reason=str(error),
+                )
 
     async def note_confirmed(self, outgoing: Outgoing, message_id: Id) -> None:
         """Forget it, but not its id; if that fails, it is found on the server after a restart."""
@@ -78,7 +85,13 @@ class Keeper:
         try:
             await self._store.confirm_send(outgoing.client_message_id, outgoing.conversation_id, message_id)
         except StoreError as error:
-            _log.warning("message %s is confirmed but still stored: %s", outgoing.client_message_id, error)
+            say(
+                _log,
+                logging.WARNING,
+                "message is confirmed but still stored",
+                client_message_id=outgoing.client_message_id,
+                reason=str(error),
+            )
 
     async def note_stored(self, conversation_id: Id, message_id: Id) -> None:
         """Write down the id of a message that was sent by another way."""
@@ -86,7 +99,14 @@ class Keeper:
             try:
                 await self._store.add_claim(conversation_id, message_id)
             except StoreError as error:
-                _log.warning("message %s of conversation %s is not noted: %s", message_id, conversation_id, error)
+                say(
+                    _log,
+                    logging.WARNING,
+                    "message is not noted",
+                    message_id=message_id,
+                    conversation_id=conversation_id,
+                    reason=str(error),
+                )
 
     async def claims(self) -> list[tuple[Id, Id]]:
         """Give the ids, with their conversations, of messages that none of those left must be taken for.

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from messaging_client.models import Id
+from messaging_client.observing.logs import say
 from messaging_client.outbox.outgoing import Outgoing
 
 _log = logging.getLogger("messaging_client.outbox")
@@ -37,4 +38,4 @@ class Listeners:
             try:
                 listener(outgoing)
             except Exception as error:  # noqa: BLE001 - reported, and the others are told
-                _log.error("a listener to message %s: %s", outgoing.client_message_id, type(error).__name__)
+                say(_log, logging.ERROR, "listener raised", client_message_id=outgoing.client_message_id, error=error)

@@ -16,6 +16,7 @@ from messaging_client.arguments import checked_message
 from messaging_client.clock import Clock, end_task, finished_within, until_done
 from messaging_client.errors import MessagingError, NotConnected, OutboxFull, ValidationFailed
 from messaging_client.models import Id, Message, MessageStatus, MessageType, User
+from messaging_client.observing.observer import Observer
 from messaging_client.outbox.delivery import Delivery
 from messaging_client.outbox.exchange import Exchange
 from messaging_client.outbox.keeper import Keeper
@@ -36,6 +37,7 @@ class Outbox:
         limit: messages that may be unsent at a time.
         is_idempotent: whether the server honours `Idempotency-Key`.
         backoff: how long to wait after failures.
+        observer: told of every message as it begins and ends.
     """
 
     def __init__(
@@ -48,7 +50,9 @@ class Outbox:
         limit: int,
         is_idempotent: bool,
         backoff: Backoff,
+        observer: Observer | None = None,
     ) -> None:
+        self._observer = observer or Observer()
         self._clock = clock
         self._keeper = keeper
         self._limit = limit
@@ -56,7 +60,9 @@ class Outbox:
         self._unsettled: dict[str, Outgoing] = {}
         self._listeners = Listeners()
         self._relays = Relays(exchange.relay)
-        self._queues = Queues(self._delivery, keeper, confirmed=exchange.confirmed, ended=self._ended)
+        self._queues = Queues(
+            self._delivery, keeper, confirmed=exchange.confirmed, ended=self._ended, observer=self._observer
+        )
         self._writing: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.Task[None]] = set()
         self._starting: asyncio.Task[None] | None = None
@@ -121,6 +127,7 @@ class Outbox:
                 if outgoing.is_kept and outgoing.attempts:
                     await self._keeper.note(outgoing)  # whether it may have left is known better than before it did
                 part_with(outgoing)
+                self._observer.send_parted(outgoing)
                 self._listeners.tell(outgoing)
         return tuple(each.pending for each in self._unsettled.values())
 
@@ -145,6 +152,11 @@ class Outbox:
     def pending(self, conversation_id: Id | None = None) -> tuple[Outgoing, ...]:
         """What is not certain to be on the server, oldest first; of one conversation, or of all."""
         return tuple(each for each in self._unsettled.values() if conversation_id in (None, each.conversation_id))
+
+    @property
+    def unsettled(self) -> int:
+        """How many are not certain to be on the server; may be asked in any thread."""
+        return len(self._unsettled)
 
     def is_pending(self, client_message_id: str) -> bool:
         """Whether a message with this key is still here."""
@@ -202,6 +214,7 @@ class Outbox:
         )
         self._unsettled[outgoing.client_message_id] = outgoing
         self._delivery.gate.release()
+        self._begin(outgoing)
         self._enqueue(outgoing)
         if deadline is not None:
             self._start(self._expire(outgoing, deadline), self._timers)
@@ -256,6 +269,7 @@ class Outbox:
         self._delivery.gate.release()
         status, error = outgoing.pending.status, outgoing.error
         outgoing.become(MessageStatus.SENDING)
+        self._begin(outgoing)
         self._enqueue(outgoing, undo=lambda: outgoing.become(status, error))
         return outgoing
 
@@ -306,6 +320,7 @@ class Outbox:
                 self._unsettled.pop(outgoing.client_message_id, None)
             else:
                 undo()
+            self._observer.send_ended(outgoing, self._clock.monotonic() - outgoing.began_at, error)
             fail(outgoing.done, error)
             fail(outgoing.accepted, error)
             self._listeners.tell(outgoing)
@@ -318,6 +333,7 @@ class Outbox:
         self._unsettled = {each.client_message_id: each for each in restored} | self._unsettled
         now = self._clock.now()
         for outgoing in reversed([each for each in restored if each.error is None]):
+            self._begin(outgoing, is_restored=True)
             left = None if outgoing.expires_at is None else (outgoing.expires_at - now).total_seconds()
             if left is not None and left <= 0:
                 self._start(self._queues.end_given_up(outgoing, _given(outgoing)), self._writing)
@@ -330,8 +346,13 @@ class Outbox:
 
     # --- helpers -----------------------------------------------------------------------------------------------------
 
+    def _begin(self, outgoing: Outgoing, *, is_restored: bool = False) -> None:
+        outgoing.began_at = self._clock.monotonic()
+        self._observer.send_began(outgoing, is_restored=is_restored)
+
     def _ended(self, outgoing: Outgoing) -> None:
         """A message has come to its end."""
+        self._observer.send_ended(outgoing, self._clock.monotonic() - outgoing.began_at, outgoing.error)
         if outgoing.confirmed is not None:
             self._unsettled.pop(outgoing.client_message_id, None)
             self._relays.add(outgoing.confirmed)

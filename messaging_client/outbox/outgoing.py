@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from messaging_client.errors import MessagingError
 from messaging_client.models import Id, Message, MessageStatus, MessageType, Participant, User
@@ -54,6 +54,8 @@ class Outgoing:
         progress: how far the request under way has come; None while there is none.
         given_up_after: seconds of a deadline that is over; None while it is to be sent.
         is_being_discarded: the user has discarded it, and the store is forgetting it.
+        began_at: when it was handed in, or tried again, on the monotonic clock.
+        observed: what the observer keeps with it.
     """
 
     pending: Message
@@ -73,6 +75,8 @@ class Outgoing:
     progress: Progress | None = None
     given_up_after: float | None = None
     is_being_discarded: bool = False
+    began_at: float = 0.0
+    observed: Any = None
 
     def __repr__(self) -> str:
         return f"<Outgoing {self.client_message_id} {self.pending.status}>"

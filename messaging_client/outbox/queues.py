@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from messaging_client.clock import CancelledWithin, Interrupted, Interruptible, until_done
 from messaging_client.errors import ConnectionLost, MessagingError, RequestTimeout, SendUncertain
 from messaging_client.models import Id, Message, MessageStatus
+from messaging_client.observing.logs import say
+from messaging_client.observing.observer import Observer
 from messaging_client.outbox.delivery import Delivery
 from messaging_client.outbox.keeper import Keeper
 from messaging_client.outbox.outgoing import Outgoing, fail
@@ -39,6 +41,7 @@ class Queues:
         keeper: writes down where they stand.
         confirmed: told of what the server has stored, before it is forgotten here.
         ended: told of every message that has come to its end.
+        observer: what is done for a message is done within its `within_send`.
     """
 
     def __init__(
@@ -48,7 +51,9 @@ class Queues:
         *,
         confirmed: Callable[[Message], None],
         ended: Callable[[Outgoing], None],
+        observer: Observer,
     ) -> None:
+        self._observer = observer
         self._delivery = delivery
         self._keeper = keeper
         self._confirmed = confirmed
@@ -106,7 +111,14 @@ class Queues:
                     try:
                         await self._send(queue, outgoing)
                     except Exception as error:  # noqa: BLE001 - its end is decided: it must not be sent again
-                        _log.error("message %s: %s", outgoing.client_message_id, type(error).__name__)
+                        say(
+                            _log,
+                            logging.ERROR,
+                            "send ended unexpectedly",
+                            client_message_id=outgoing.client_message_id,
+                            attempts=outgoing.attempts,
+                            error=error,
+                        )
                 if not queue.waiting or queue.waiting[0] is not outgoing:
                     continue
                 queue.waiting.popleft()
@@ -119,7 +131,8 @@ class Queues:
         if outgoing.given_up_after is None:
             queue.delivery = Interruptible()
             try:
-                message = await queue.delivery.run(self._delivery.deliver(outgoing))
+                with self._observer.within_send(outgoing):
+                    message = await queue.delivery.run(self._delivery.deliver(outgoing))
             except (Interrupted, CancelledWithin):
                 pass
             except Exception as error:  # noqa: BLE001 - whatever it is, the message must have its end
@@ -141,7 +154,14 @@ class Queues:
         elif isinstance(error, MessagingError):
             await self._fail(outgoing, error, MessageStatus.ERROR)
         else:
-            _log.error("message %s: %s", outgoing.client_message_id, type(error).__name__)
+            say(
+                _log,
+                logging.ERROR,
+                "send ended unexpectedly",
+                client_message_id=outgoing.client_message_id,
+                attempts=outgoing.attempts,
+                error=error,
+            )
             unexpected = uncertain(None)
             unexpected.__cause__ = error
             await self._fail(outgoing, unexpected, MessageStatus.UNCERTAIN)
@@ -153,7 +173,7 @@ class Queues:
         try:
             self._confirmed(message)
         except Exception as error:  # noqa: BLE001 - it is stored, and must not be sent again for what others do
-            _log.error("message %s is confirmed, and was not told: %s", message.id, type(error).__name__)
+            say(_log, logging.ERROR, "message is confirmed but was not told", message_id=message.id, error=error)
         try:
             await self._keeper.note_confirmed(outgoing, message.id)
         finally:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from messaging_client.clock import end_task
 from messaging_client.models import Message
+from messaging_client.observing.logs import say
 
 _log = logging.getLogger("messaging_client.outbox")
 
@@ -61,5 +62,5 @@ class Relays:
         try:
             return await self._relay(message)
         except Exception as error:  # noqa: BLE001 - the message is stored: what goes wrong here must harm nothing
-            _log.error("message %s was not relayed: %s", message.id, type(error).__name__)
+            say(_log, logging.ERROR, "message was not relayed", message_id=message.id, error=error)
             return True

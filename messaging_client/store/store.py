@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from messaging_client.canonical import can_be_written
 from messaging_client.errors import ConfigurationError, MessagingError, StoreError
 from messaging_client.models import Id, User
+from messaging_client.observing.logs import say
 from messaging_client.store.database import Database, Write
 from messaging_client.store.records import (
     CURSOR_COLUMNS,
@@ -271,7 +272,7 @@ class Store:
                 except MessagingError as error:
                     failure = error
                 except Exception as error:  # noqa: BLE001 - a value that SQLite does not take; others go on waiting
-                    _log.error("%s could not be written: %s", self._path, type(error).__name__)
+                    say(_log, logging.ERROR, "store could not be written", path=str(self._path), error=error)
                 finally:
                     _settle([done for _, done in batch], failure)
         finally:

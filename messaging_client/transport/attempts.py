@@ -17,6 +17,7 @@ from messaging_client.errors import (
     NotConnected,
     TransportError,
 )
+from messaging_client.observing.logs import say
 from messaging_client.transport import tls
 from messaging_client.transport.address import ServerAddress
 from messaging_client.transport.auth import TokenSource
@@ -85,7 +86,7 @@ class Attempts:
             raise failure
         if failure is not None:
             # A fault of ours must not end the supervisor: it is a failed attempt, said loudly.
-            _log.error("attempt failed with an unexpected %s", type(failure).__name__)
+            say(_log, logging.ERROR, "attempt failed unexpectedly", error=failure)
             raise ConnectFailed(f"The attempt failed unexpectedly ({type(failure).__name__}); please report it.")
 
     async def _handshake(self) -> None:

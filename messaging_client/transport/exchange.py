@@ -17,6 +17,7 @@ from messaging_client.errors import (
     RequestTimeout,
     UnexpectedResponse,
 )
+from messaging_client.observing.logs import say
 from messaging_client.transport import tls
 from messaging_client.transport.address import ProxyAddress, ServerAddress
 from messaging_client.transport.aio import Attempt, AttemptFailed, Pool, Received
@@ -114,9 +115,16 @@ class Exchanges:
             outcome = await run_within(self._clock, self._exchange(call, method, url, attempt), seconds)
         except (TimeoutError, AttemptFailed, CancelledWithin) as failure:
             outcome = _failed(call, attempt, failure, seconds)
-        if logger.isEnabledFor(logging.DEBUG):
-            took = (self._clock.monotonic() - started) * 1000
-            logger.debug("%s %s %s %d ms", call.operation, method, attempt.status or "-", took)
+        took = round((self._clock.monotonic() - started) * 1000)
+        say(
+            logger,
+            logging.DEBUG,
+            "request",
+            operation=call.operation,
+            method=method,
+            status=attempt.status,
+            took_ms=took,
+        )
         return outcome
 
     async def _exchange(self, call: Call, method: str, url: str, attempt: Attempt) -> Answer | MessagingError:

@@ -26,6 +26,7 @@ from messaging_client.errors import (
     ValidationFailed,
 )
 from messaging_client.models import Id
+from messaging_client.observing.observer import Observer
 from messaging_client.transport.address import ServerAddress
 from messaging_client.transport.aio import Attempt
 from messaging_client.transport.auth import TokenSource
@@ -67,6 +68,7 @@ class RestClient:
         tokens: where the token comes from.
         clock, random: time and chance, given so that tests decide on them.
         routes: the addresses of the operations.
+        observer: told of every request.
 
     Raises:
         ConfigurationError: a proxy or a certificate file that cannot be used.
@@ -82,8 +84,10 @@ class RestClient:
         clock: Clock,
         random: random.Random,
         routes: RouteTable,
+        observer: Observer | None = None,
     ) -> None:
         self.stats = RestStats()
+        self._observer = observer or Observer()
         self._config = config
         self._tokens = tokens
         self._clock = clock
@@ -148,13 +152,25 @@ class RestClient:
 
         """
         self.stats.requests += 1
+        observer, began, started = self._observer, self._observer.request_began(operation), self._clock.monotonic()
+        call: Call | None = None
         try:
             call = self._prepared(operation, query, body, headers, timeout, repeatable, authenticated)
             call.on_attempt = on_attempt
             status, answer = await self._through_alternatives(call, values)
-        except MessagingError:
-            self.stats.failures += 1
+        except BaseException as error:
+            self.stats.failures += isinstance(error, MessagingError)
+            observer.request_ended(
+                began,
+                operation,
+                self._clock.monotonic() - started,
+                error=error,
+                status=error.status if isinstance(error, RequestError) else None,
+                tries=0 if call is None else call.repetitions + 1,
+            )
             raise
+        seconds = self._clock.monotonic() - started
+        observer.request_ended(began, operation, seconds, error=None, status=status, tries=call.repetitions + 1)
         if on_success is not None:
             on_success(status)
         return answer

@@ -28,6 +28,8 @@ from messaging_client.events import ConnectionChange
 from messaging_client.models import ConnectionCause as Cause
 from messaging_client.models import ConnectionState as State
 from messaging_client.models import Id
+from messaging_client.observing.logs import say
+from messaging_client.observing.observer import Observer
 from messaging_client.transport.address import ServerAddress
 from messaging_client.transport.attempts import Attempts
 from messaging_client.transport.auth import TokenSource, TokenUnavailable
@@ -52,6 +54,10 @@ class Connection:
         clock, random: time and chance, so that tests can set them.
         on_event: called for each event of the server, in order; must not block or raise.
         on_change: called for each move, after it; must not block or raise.
+        observer: told of every attempt.
+
+    Attributes:
+        connections, reconnections, tried: how many there were, those of them after a loss, and the attempts.
     """
 
     def __init__(
@@ -64,11 +70,13 @@ class Connection:
         random: random.Random,
         on_event: EventSink,
         on_change: ChangeSink,
+        observer: Observer | None = None,
     ) -> None:
         self._config = config
         self._clock = clock
         self._random = random
         self._on_change = on_change
+        self._observer = observer or Observer()
         self._link: Link | None = None  # set in the state CONNECTED only
         self._supervisor: asyncio.Task[None] | None = None
         self._lifecycle = asyncio.Lock()
@@ -89,7 +97,7 @@ class Connection:
         self.attempt = 0
         self.last_error: MessagingError | None = None
         self.since: datetime = clock.now()
-        self.reconnections = 0
+        self.reconnections = self.connections = self.tried = 0
 
     @property
     def socket_id(self) -> str | None:
@@ -120,7 +128,11 @@ class Connection:
                 self._goes_on = self._is_kept = not wait
                 self._refused = None
                 self._wake.clear()
-                self._supervisor = asyncio.create_task(self._supervise(), name="messaging_client connection")
+                self._supervisor = asyncio.create_task(
+                    self._supervise(self._observer.here()),
+                    name="messaging_client connection",
+                    context=self._observer.context(),
+                )
             else:
                 self._goes_on = self._goes_on or not wait
                 self._is_kept = self._is_kept or not wait
@@ -196,13 +208,13 @@ class Connection:
 
     # --- the supervisor ------------------------------------------------------------------------------------------
 
-    async def _supervise(self) -> None:
+    async def _supervise(self, asked: Any) -> None:
         """Make the first attempt, then keep the connection up until it is refused, given up or cancelled."""
         self.attempt = 1
         self._move(State.CONNECTING, Cause.CONNECT)
         try:
             try:
-                await self._attempts.make()
+                await self._attempt(asked)
             except MessagingError as error:
                 # A token callable that fails may do so for a moment only; rounds ask it again.
                 if not isinstance(error, TransportError) and not (
@@ -220,6 +232,18 @@ class Connection:
             if self._link is not None:
                 link, self._link = self._link, None
                 await link.close(politely=True)
+
+    async def _attempt(self, asked: Any) -> None:
+        """Make one attempt, and tell the observer; `asked` says who has asked for it."""
+        self.tried += 1
+        is_again = self.state is State.RECONNECTING
+        began = self._observer.attempt_began(self.attempt, is_again=is_again, asked=asked)
+        try:
+            await self._attempts.make()
+        except BaseException as error:
+            self._observer.attempt_ended(began, error)
+            raise
+        self._observer.attempt_ended(began, None)
 
     async def _keep_up(self) -> None:
         """While connected: wait for the loss, and replace the link."""
@@ -260,7 +284,7 @@ class Connection:
                 self.attempt = number
                 self._move(State.RECONNECTING, Cause.ATTEMPT)
                 try:
-                    await self._attempts.make()
+                    await self._attempt(None)
                 except TokenUnavailable as error:
                     self._note(error)
                 except AuthenticationError as error:
@@ -295,6 +319,7 @@ class Connection:
     def _adopt(self, link: Link, opening: Opening) -> None:
         """Take over a link that is ready."""
         self._link = link
+        self.connections += 1
         self.reconnections += self.state is State.RECONNECTING
         self._move(State.CONNECTED, Cause.CONNECTED)
         self.attempt = 0
@@ -311,7 +336,16 @@ class Connection:
         self.since = self._clock.now()
         self._changed.set()
         self._changed = asyncio.Event()
-        _log.info("%s -> %s (%s, attempt %d)", previous.value, state.value, cause.value, self.attempt)
+        say(
+            _log,
+            logging.INFO,
+            "connection changed",
+            state=state.value,
+            previous=previous.value,
+            cause=cause.value,
+            attempt=self.attempt,
+            error=error,
+        )
         self._on_change(
             ConnectionChange(
                 state=state,

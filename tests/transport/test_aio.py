@@ -551,7 +551,7 @@ async def test_token_and_content_are_nowhere_to_be_read(way: str, caplog: pytest
     logged = [f"{record.getMessage()} {record.args!r} {record.exc_text}" for record in caplog.records]
     shown = [text for error in errors for text in (str(error), repr(error), *traceback.format_exception(error))]
     assert len(errors) == (0 if way == "ok" else 2)
-    assert any("messages GET" in text for text in logged) or way == "unsendable"
+    assert any("operation=messages method=GET" in text for text in logged) or way == "unsendable"
     for text in [*logged, *shown]:
         for secret in (SECRET, token, *token.split("."), "conv_9876", "4321-query"):
             assert secret not in text
@@ -578,4 +578,7 @@ async def test_the_log_line(caplog: pytest.LogCaptureFixture) -> None:
         await client.request("messages", {"conversation_id": 1})
         await client.aclose()
     lines = [record.getMessage() for record in caplog.records if record.name == "messaging_client.rest"]
-    assert lines == ["messages GET 503 0 ms", "messages GET 200 0 ms"]
+    assert lines == [
+        "request: operation=messages method=GET status=503 took_ms=0",
+        "request: operation=messages method=GET status=200 took_ms=0",
+    ]

@@ -275,7 +275,7 @@ async def test_a_fault_of_ours_is_a_failed_attempt_and_said_loudly(
         with pytest.raises(ConnectFailed, match="LookupError"):
             await line.connection.connect()
         assert line.state is State.DISCONNECTED
-    assert "unexpected LookupError" in caplog.text
+    assert "attempt failed unexpectedly: error_type=LookupError" in caplog.text
     assert "secret" not in caplog.text
 
 

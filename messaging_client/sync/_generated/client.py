@@ -135,7 +135,7 @@ class MessagingClient(Parts, Subscriptions, Operations, MessageOperations, SendO
         return self._runtime.call(lambda: self._async.status())
 
     def stats(self) -> Stats:
-        """Counters since the client was made.
+        """Counters since the client was made, and what waits now.
 
         Returns:
             The counters, as they are now.
