@@ -1,0 +1,139 @@
+"""Every block of commands does what it shows: typed into shells, page by page, in the order of the page.
+
+A block's title names the terminal. One that names a user, such as "Terminal 2 (patient 5)", is where the line that
+`messaging-client serve` has printed for that user was pasted; on a page without a server, one is there already.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from messaging_client.testing import MessagingServer
+from tests.docs.pages import PAGES, ROOT, Block, blocks_of
+from tests.docs.terminals import Terminal, steps
+
+NOT_RUN = {
+    "README.md": {
+        r"make (demo|test)( .*)?": "makes an environment; the demo and the tests have tests of their own",
+        r"pip install .*": "there is no registry to install from",
+    },
+    "CONTRIBUTING.md": {r".*-m pytest .*": "the tests themselves"},
+    "docs/how-to/deploying.md": {r"(docker|sudo|systemctl) .*": "there are neither Docker nor systemd"},
+    "docs/how-to/chat.md": {
+        r"pip install .*": "there is no registry to install from",
+        r"messaging-client chat.*": "needs a terminal to draw on; tests/tui drives it",
+    },
+    "docs/how-to/testing.md": {r"pip install .*": "there is no registry to install from"},
+    "docs/interoperation.md": {r".*-m pytest .*": "the tests themselves"},
+    "docs/performance.md": {r"make bench.*": "takes a quarter of an hour"},
+    "docs/tutorial.md": {
+        r"make demo": "makes an environment; the demo has a test of its own",
+        r".*messaging-client chat": "needs a terminal to draw on; tests/tui drives it",
+    },
+}
+"""Commands that are not run, by page, each with its reason."""
+
+ELSEWHERE = {"docs/how-to/command-line.md": "tests/cli/test_page.py"}
+"""Pages whose commands another test runs."""
+
+STAYS = re.compile(r"messaging-client (serve|tail)\b|\bbot\.py\b")
+"""What goes on until it is told to end."""
+
+_USER = re.compile(r"\((patient|medecin) (\d+)\)")
+_EXPORT = re.compile(r"export MESSAGING_URL=(\S+) MESSAGING_TOKEN=(\S+)")
+_TESTED = [page for page in PAGES if any(block.language == "console" for block in blocks_of(page))]
+
+
+def _name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def reason_not_to_run(page: str, command: str) -> str | None:
+    """Why a command of a page is not run, or None."""
+    return next((why for what, why in NOT_RUN.get(page, {}).items() if re.fullmatch(what, command, re.DOTALL)), None)
+
+
+class Reader:
+    """Somebody who follows a page, copying what it shows."""
+
+    def __init__(self, folder: Path, server: MessagingServer, stack: AsyncExitStack) -> None:
+        self._folder = folder
+        self._server = server
+        self._stack = stack
+        self._terminals: dict[str, Terminal] = {}
+        # The port that a page names may be taken here.
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._swaps = {"3000": str(free.getsockname()[1])}
+
+    async def follow(self, block: Block) -> None:
+        """Copy a file, or type commands."""
+        if block.file is not None:
+            (self._folder / block.file).write_text(block.text, encoding="utf-8")
+        elif block.language == "console":
+            for command, shown in steps(block.text):
+                if command is None:
+                    await self._terminals[block.title].watch(shown)
+                elif reason_not_to_run(block.page, command) is None:
+                    terminal = await self._terminal(block.title)
+                    await terminal.type(command, shown, stays=STAYS.search(command) is not None)
+
+    async def _terminal(self, title: str) -> Terminal:
+        if title not in self._terminals:
+            terminal = Terminal(self._folder, self._variables(title), self._swaps)
+            self._terminals[title] = await self._stack.enter_async_context(terminal)
+        return self._terminals[title]
+
+    def _variables(self, title: str) -> Mapping[str, str]:
+        user = _USER.search(title)
+        kind, number = (user[1], int(user[2])) if user else ("medecin", 79)
+        url, token = self._server.url, self._server.token(kind, number)
+        if printed := self._printed_for(f"{kind} {number}"):
+            url, token = printed
+            for page, here in self._swaps.items():
+                url = url.replace(page, here)
+        return {"MESSAGING_URL": url, "MESSAGING_TOKEN": token}
+
+    def _printed_for(self, user: str) -> tuple[str, str] | None:
+        """The line that a server has printed below the name of a user."""
+        for terminal in self._terminals.values():
+            for above, line in zip(terminal.printed, terminal.printed[1:], strict=False):
+                if user in above and (found := _EXPORT.match(line)):
+                    return found[1], found[2]
+        return None
+
+
+@pytest.mark.timeout(300)  # some dozen interpreters
+@pytest.mark.parametrize("page", [page for page in _TESTED if _name(page) not in ELSEWHERE], ids=_name)
+async def test_every_block_does_what_it_shows(page: Path, tmp_path: Path) -> None:
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+    async with MessagingServer() as server, AsyncExitStack() as stack:
+        reader = Reader(tmp_path, server, stack)
+        for block in blocks_of(page):
+            await reader.follow(block)
+
+
+def test_nothing_is_listed_that_no_page_shows() -> None:
+    shown = {
+        _name(page): [
+            command
+            for block in blocks_of(page)
+            if block.language == "console"
+            for command, _ in steps(block.text)
+            if command is not None
+        ]
+        for page in _TESTED
+    }
+    for page, commands in NOT_RUN.items():
+        for what in commands:
+            assert any(re.fullmatch(what, command, re.DOTALL) for command in shown.get(page, ())), (page, what)
+    for page, test in ELSEWHERE.items():
+        assert page in (ROOT / test).read_text(encoding="utf-8")
+        assert page in shown
