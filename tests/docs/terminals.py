@@ -97,6 +97,8 @@ class Terminal:
             stdin=asyncio.subprocess.PIPE,
             stdout=slave,
             stderr=slave,
+            # What a background job has of its shell would be deaf to Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         return self
 

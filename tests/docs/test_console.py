@@ -32,7 +32,10 @@ NOT_RUN = {
     },
     "docs/how-to/testing.md": {r"pip install .*": "there is no registry to install from"},
     "docs/interoperation.md": {r".*-m pytest .*": "the tests themselves"},
-    "docs/performance.md": {r"make bench.*": "takes a quarter of an hour"},
+    "docs/performance.md": {
+        r"make bench.*": "takes a quarter of an hour",
+        r".*-m benchmarks.*": "takes a quarter of an hour",
+    },
     "docs/tutorial.md": {
         r"make demo": "makes an environment; the demo has a test of its own",
         r".*messaging-client chat": "needs a terminal to draw on; tests/tui drives it",
