@@ -46,7 +46,7 @@ NOT_RUN = {
 ELSEWHERE = {"docs/how-to/command-line.md": "tests/cli/test_page.py"}
 """Pages whose commands another test runs."""
 
-STAYS = re.compile(r"messaging-client (serve|tail)\b|\bbot\.py\b")
+STAYS = re.compile(r"messaging-client serve\b|\b(bot|watch)\.py\b")
 """What goes on until it is told to end."""
 
 _USER = re.compile(r"\((patient|medecin) (\d+)\)")

@@ -6,6 +6,7 @@ import asyncio
 import configparser
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -45,10 +46,16 @@ def _snippets() -> Iterator[object]:
     for block in _BLOCKS:
         if block.page != page:
             page, files = block.page, {}
-        if block.language == "python":
+        if block.language == "python" and not _is_typed(block):
             yield pytest.param(block, dict(files), id=block.id)
         if block.file is not None:
             files[block.file] = block.text
+
+
+def _is_typed(block: Block) -> bool:
+    """Whether a command of the page runs this file, which `test_console.py` does."""
+    command = re.compile(rf"^\$ .*\bpython {re.escape(block.file or ' ')}\b", re.MULTILINE)
+    return any(each.page == block.page and each.language == "console" and command.search(each.text) for each in _BLOCKS)
 
 
 async def _run(*arguments: str, folder: Path | None = None) -> None:
@@ -77,7 +84,7 @@ async def test_every_snippet_runs(block: Block, files: dict[str, str], tmp_path:
         runner = "no:anyio" if "mark.asyncio" in snippet else "no:asyncio"
         (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
         await _run("-m", "pytest", "-q", "-p", runner, "-p", "no:cacheprovider", block.file, folder=tmp_path)
-    elif "from_env" in snippet:
+    elif "run_forever" in snippet or "add_signal_handler" in snippet:
         await _run_a_bot(snippet, tmp_path)
     else:
         await _run("-c", snippet, folder=tmp_path)
