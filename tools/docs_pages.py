@@ -1,4 +1,4 @@
-"""A hook of mkdocs: the start page is the README, and the changelog is CHANGELOG.md, with links as they are in `docs/`."""
+"""A hook of mkdocs: the start page is the README and the changelog CHANGELOG.md, with links as they are in `docs/`."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import struct
 import sys
 import termios
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -34,16 +34,19 @@ class NotAsShown(AssertionError):
     """A command printed something other than the page shows."""
 
 
+def commands(text: str) -> list[str]:
+    """The commands of a block without prompts."""
+    lines = iter(text.splitlines())
+    return [_whole(line, lines) for line in lines]
+
+
 def steps(text: str) -> list[tuple[str | None, list[str]]]:
     """The commands of a block, each with the lines shown below it; None for lines that an earlier command prints."""
     found: list[tuple[str | None, list[str]]] = []
     lines = iter(text.splitlines())
     for line in lines:
         if line.startswith("$ "):
-            command = line.removeprefix("$ ")
-            while not _is_whole(command):
-                command += "\n" + next(lines)
-            found.append((command, []))
+            found.append((_whole(line.removeprefix("$ "), lines), []))
         else:
             if not found:
                 found.append((None, []))
@@ -51,12 +54,19 @@ def steps(text: str) -> list[tuple[str | None, list[str]]]:
     return found
 
 
-def _is_whole(command: str) -> bool:
+def _whole(command: str, lines: Iterator[str]) -> str:
+    """A command with the lines on which it goes on."""
+    while command.endswith("\\") or not _is_quoted_well(command):
+        command += "\n" + next(lines)
+    return command
+
+
+def _is_quoted_well(command: str) -> bool:
     try:
         shlex.split(command, comments=True)
     except ValueError:
         return False
-    return not command.endswith("\\")
+    return True
 
 
 class Terminal:
@@ -120,7 +130,9 @@ class Terminal:
             os.close(self._slave)
 
     async def type(self, command: str, shown: list[str], *, stays: bool) -> None:
-        """Type a command, and compare what it prints with what is shown, if anything is (spaces at the end of a line aside).
+        """Type a command, and compare what it prints with what is shown, if anything is.
+
+        Spaces at the end of a line do not count.
 
         Args:
             command: what to type; what still runs in this terminal is ended with Ctrl-C before.

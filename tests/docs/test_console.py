@@ -1,5 +1,8 @@
 """Every block of commands does what it shows: typed into shells, page by page, in the order of the page.
 
+A `console` block has prompts, and shows what is printed; an `sh` block is commands alone, and a `text` block with the
+same title after it is what the last of them prints.
+
 A block's title names the terminal. One that names a user, such as "Terminal 2 (patient 5)", is where the line that
 `messaging-client serve` has printed for that user was pasted; on a page without a server, one is there already.
 """
@@ -17,7 +20,7 @@ import pytest
 
 from messaging_client.testing import MessagingServer
 from tests.docs.pages import PAGES, ROOT, Block, blocks_of
-from tests.docs.terminals import Terminal, steps
+from tests.docs.terminals import Terminal, commands, steps
 
 NOT_RUN = {
     "README.md": {
@@ -51,7 +54,7 @@ STAYS = re.compile(r"messaging-client serve\b|\b(bot|watch)\.py\b")
 
 _USER = re.compile(r"\((patient|medecin) (\d+)\)")
 _EXPORT = re.compile(r"export MESSAGING_URL=(\S+) MESSAGING_TOKEN=(\S+)")
-_TESTED = [page for page in PAGES if any(block.language == "console" for block in blocks_of(page))]
+_TESTED = [page for page in PAGES if any(block.language in ("console", "sh") for block in blocks_of(page))]
 
 
 def _name(page: Path) -> str:
@@ -61,6 +64,18 @@ def _name(page: Path) -> str:
 def reason_not_to_run(page: str, command: str) -> str | None:
     """Why a command of a page is not run, or None."""
     return next((why for what, why in NOT_RUN.get(page, {}).items() if re.fullmatch(what, command, re.DOTALL)), None)
+
+
+def typed(block: Block, after: Block | None) -> list[tuple[str | None, list[str]]]:
+    """The commands of a block, each with what it shows; None for lines that an earlier command prints."""
+    if block.language == "console":
+        return steps(block.text)
+    if block.language != "sh":
+        return []
+    found: list[tuple[str | None, list[str]]] = [(command, []) for command in commands(block.text)]
+    if after is not None and after.language == "text" and block.title and after.title == block.title:
+        found[-1][1].extend(after.text.splitlines())
+    return found
 
 
 class Reader:
@@ -75,12 +90,17 @@ class Reader:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._swaps = {"3000": str(free.getsockname()[1])}
 
-    async def follow(self, block: Block) -> None:
-        """Copy a file, or type commands."""
+    async def follow(self, block: Block, after: Block | None) -> None:
+        """Copy a file, or type commands.
+
+        Args:
+            block: what to follow.
+            after: the block behind it.
+        """
         if block.file is not None:
             (self._folder / block.file).write_text(block.text, encoding="utf-8")
-        elif block.language == "console":
-            for command, shown in steps(block.text):
+        else:
+            for command, shown in typed(block, after):
                 if command is None:
                     await self._terminals[block.title].watch(shown)
                 elif reason_not_to_run(block.page, command) is None:
@@ -119,23 +139,18 @@ async def test_every_block_does_what_it_shows(page: Path, tmp_path: Path) -> Non
     (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
     async with MessagingServer() as server, AsyncExitStack() as stack:
         reader = Reader(tmp_path, server, stack)
-        for block in blocks_of(page):
-            await reader.follow(block)
+        blocks = blocks_of(page)
+        for block, after in zip(blocks, [*blocks[1:], None], strict=True):
+            await reader.follow(block, after)
 
 
 def test_nothing_is_listed_that_no_page_shows() -> None:
     shown = {
-        _name(page): [
-            command
-            for block in blocks_of(page)
-            if block.language == "console"
-            for command, _ in steps(block.text)
-            if command is not None
-        ]
+        _name(page): [command for block in blocks_of(page) for command, _ in typed(block, None) if command is not None]
         for page in _TESTED
     }
-    for page, commands in NOT_RUN.items():
-        for what in commands:
+    for page, listed in NOT_RUN.items():
+        for what in listed:
             assert any(re.fullmatch(what, command, re.DOTALL) for command in shown.get(page, ())), (page, what)
     for page, test in ELSEWHERE.items():
         assert page in (ROOT / test).read_text(encoding="utf-8")

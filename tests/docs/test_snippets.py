@@ -32,7 +32,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "toml": tomllib.loads,
     "yaml": yaml.safe_load,
 }
-ELSEWHERE = {"python": "below", "console": "test_console.py"}
+ELSEWHERE = {"python": "below", "console": "test_console.py", "sh": "test_console.py"}
 SHOWN_ONLY = {
     "text": "what something looks like",
     "dockerfile": "an image is built where there are a registry and Docker",
@@ -54,8 +54,9 @@ def _snippets() -> Iterator[object]:
 
 def _is_typed(block: Block) -> bool:
     """Whether a command of the page runs this file, which `test_console.py` does."""
-    command = re.compile(rf"^\$ .*\bpython {re.escape(block.file or ' ')}\b", re.MULTILINE)
-    return any(each.page == block.page and each.language == "console" and command.search(each.text) for each in _BLOCKS)
+    command = re.compile(rf"^(\$ )?.*\bpython {re.escape(block.file or ' ')}\b", re.MULTILINE)
+    on_page = [each for each in _BLOCKS if each.page == block.page and each.language in ("console", "sh")]
+    return any(command.search(each.text) for each in on_page)
 
 
 async def _run(*arguments: str, folder: Path | None = None) -> None:
