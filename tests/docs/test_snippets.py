@@ -95,7 +95,8 @@ async def _run_a_bot(snippet: str, folder: Path) -> None:
     """A bot answers the first message, and is then stopped as a person or systemd would stop it."""
     async with MessagingServer() as server:
         conversation = await server.create_conversation("Messages - Ordonnance 15", [("patient", 5), ("medecin", 79)])
-        environment = os.environ | {"MESSAGING_URL": server.url, "MESSAGING_TOKEN": server.token("medecin", 79)}
+        user = {"MESSAGING_URL": server.url, "MESSAGING_TOKEN": server.token("medecin", 79)}
+        environment = os.environ | user | {"HEALTH_PORT": "0"}  # any port
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-W", "error", "-c", snippet, env=environment, cwd=folder
         )
