@@ -1,4 +1,4 @@
-"""`--help`, completion and exit codes: what is said, and that saying it costs little."""
+"""`--help` and exit codes: what is said, and that saying it costs little."""
 
 from __future__ import annotations
 
@@ -97,32 +97,3 @@ def test_every_error_has_a_code() -> None:
         assert (code_of(kind("text", **args)) is ExitCode.FAILED) is (kind in without), kind
     assert code_of(errors.ValidationFailed("text", operation="send")) is ExitCode.USAGE
     assert code_of(errors.ValidationFailed("text", operation="send", status=422)) is ExitCode.REFUSED
-
-
-@pytest.mark.parametrize(
-    ("typed", "completed"),
-    [
-        ("in", ["inbox"]),
-        ("tail --type m", ["message"]),
-        ("inbox --filter o", ["ordonnance"]),
-        ("send --st", ["--store"]),
-    ],
-)
-def test_bash_completes(typed: str, completed: list[str], tmp_path: Path) -> None:
-    script = subprocess.run(
-        [Path(sys.executable).parent / "messaging-client", "--show-completion", "bash"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment(),
-    ).stdout
-    source = tmp_path / "completion.sh"
-    source.write_text(
-        f"{script}\nCOMP_WORDS=(messaging-client {typed})\nCOMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n"
-        "_messaging_client_completion messaging-client\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n"
-    )
-    path = f"{Path(sys.executable).parent}:{environment()['PATH']}"
-    done = subprocess.run(
-        ["bash", source], capture_output=True, text=True, check=True, env=environment() | {"PATH": path}
-    )
-    assert done.stdout.split() == completed
