@@ -51,6 +51,16 @@ app.add_typer(token_app, name="token")
 
 
 @app.callback(invoke_without_command=True)
+def _program(
+    context: typer.Context,
+    shows_version: Annotated[bool, typer.Option("--version", help="Print the version, and exit.")] = False,
+) -> None:
+    if shows_version:
+        version()
+        raise typer.Exit(ExitCode.OK)
+    _without_command(context)
+
+
 @token_app.callback(invoke_without_command=True)
 def _without_command(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
