@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from messaging_client import errors
+from messaging_client.cli.demo import Screen
 from messaging_client.cli.exit_codes import ExitCode, code_of
 from messaging_client.errors import MessagingError
 from tests.cli.processes import COMMAND, environment, run, run_in_terminal
@@ -70,6 +73,24 @@ async def test_help_fits_a_terminal_and_is_plain_everywhere() -> None:
         assert "..." not in done.out.partition("Commands:")[2].partition("Exit codes")[0], "a summary is cut"
         assert not re.search("[─│╭]", done.out)
         assert (await run(*args, "--help", env=environment())).out.split() == done.out.split()
+
+
+async def test_a_wrong_word_is_told_in_our_words() -> None:
+    refused = await run("token", "mint", "nurse", "5", "--secret-file", "key", env=environment())
+    assert refused.code == ExitCode.USAGE
+    *_, said = refused.err.splitlines()
+    assert re.fullmatch(r"error: Invalid value for .*: 'nurse' is not one of 'patient', 'medecin'\.", said)
+
+
+def test_what_the_demonstration_says_is_cut_between_words_in_a_terminal_only() -> None:
+    said = "J'oubliais : évitez le pamplemousse, et prenez-le avec un grand verre d'eau."
+    for is_terminal in (True, False):
+        shown = io.StringIO()
+        Screen(Console(file=shown, force_terminal=is_terminal, width=80)).line("patient", "received", said)
+        lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in shown.getvalue().splitlines()]
+        assert (len(lines) > 1) is is_terminal
+        assert " ".join(line[31:] for line in lines) == said
+        assert all(len(line) <= 80 for line in lines) is is_terminal
 
 
 async def test_every_command_is_listed_and_none_is_needed() -> None:
