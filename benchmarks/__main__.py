@@ -24,7 +24,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="the names")
     parser.add_argument("--quick", action="store_true", help="small amounts, to see that it works; no figures to quote")
     parser.add_argument("--rounds", type=int, help=f"how often each side is measured; {_FULL_ROUNDS} if not given")
-    parser.add_argument("--plain", action="store_true", help="only without orjson and uvloop, even if installed")
+    parser.add_argument("--plain", action="store_true", help="only without uvloop, even if installed")
     parser.add_argument("--write", action="store_true", help="keep the figures, and renew docs/performance.md")
     parser.add_argument("--render", action="store_true", help="renew docs/performance.md from what is kept")
     given = parser.parse_args()
@@ -69,13 +69,15 @@ async def _measured(given: argparse.Namespace) -> tuple[Records, bool]:
 
 
 def _show(records: Records, *, quick: bool) -> None:
-    for mode, words in (("with", "With the extra for speed"), ("without", "Without orjson and uvloop")):
-        chosen = [modes[mode] for modes in records.values() if mode in modes]
+    for mode, words in (("with", "With the extra for speed"), ("without", "Without it")):
+        chosen = {name: modes[mode] for name, modes in records.items() if mode in modes}
         if chosen:
-            print(f"\n{words}. Sides in turn, at least {min(each['rounds'] for each in chosen)} times; medians, ")
+            print(
+                f"\n{words}. Sides in turn, at least {min(each['rounds'] for each in chosen.values())} times; medians, "
+            )
             print("the ratio of the medians, and the spread of the single ratios.\n")
-            print(table.machine(chosen[0], table.used_by_ours(chosen)), end="\n\n")
-            print(table.table(chosen))
+            print(table.machines(chosen), end="\n\n")
+            print(table.table(chosen.values()))
     if grown := table.growths(records):
         print(f"\n{grown}")
     print(f"\n{sum(each['seconds'] for modes in records.values() for each in modes.values()):.0f} s in all.")

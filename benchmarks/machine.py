@@ -16,7 +16,7 @@ from tests.interop.node_process import HERE as INTEROP
 from tests.interop.node_process import why_no_node
 
 _PYTHON = ("python-socketio", "python-engineio", "aiohttp", "httpx", "pydantic")
-_SPEED = ("orjson", "uvloop")
+_SPEED = ("uvloop",)
 _NODE = ("socket.io", "socket.io-client", "express", "axios")
 
 

@@ -14,12 +14,15 @@ PICTURE = ROOT / "docs" / "images" / "growth.svg"
 
 def write(records: Records) -> list[str]:
     """Renew page and picture; gives what was left as it is, and why."""
-    with_speed = [modes["with"] for modes in records.values() if "with" in modes]
-    without = [modes["without"] for modes in records.values() if "without" in modes]
+    with_speed = {name: modes["with"] for name, modes in records.items() if "with" in modes}
+    without = {name: modes["without"] for name, modes in records.items() if "without" in modes}
+    shown = with_speed or without
     parts = {
-        "machine": _machines(with_speed or without),
-        "table": table.table(with_speed or without),
-        "without": table.table(without) if with_speed and without else "Nothing of the extra was installed: see above.",
+        "machine": table.machines(shown),
+        "table": table.table(shown.values()),
+        "without": table.table(without.values())
+        if with_speed and without
+        else "Nothing of the extra was installed: see above.",
         "missed": table.missed(records),
         "growth": table.growths(records),
     }
@@ -35,14 +38,6 @@ def write(records: Records) -> list[str]:
     PICTURE.parent.mkdir(exist_ok=True)
     plot.draw(drawn, PICTURE)
     return []
-
-
-def _machines(records: list[dict[str, object]]) -> str:
-    """Say once what all have in common: usually there is one machine, and one time for each run of the benchmarks."""
-    said: dict[str, None] = {}
-    for each in records:
-        said.setdefault(table.machine(each, table.used_by_ours(records)))
-    return "\n\n".join(said)
 
 
 def _replaced(text: str, name: str, part: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from benchmarks.records import Record, Records
@@ -99,19 +99,33 @@ def _cell(found: list[float] | None) -> str:
     return f"{figure(median)} ({figure(low)} to {figure(high)})"
 
 
-def machine(record: Record, used: list[str]) -> str:
-    """What it was measured on and with, and when."""
-    about = record["about"]
-    lines = [
-        f"- Machine: {about['machine']}.",
-        f"- {about['python']}.",
-        f"- {about['node']}.",
-        f"- {about['when']}, on {about['tree']}.",
-        f"- Of the extra for speed, our side had loaded: {', '.join(used) or 'nothing'}.",
-    ]
-    if "load" in about:
-        lines.append(f"- Load when it began, that of other work: {about['load']}.")
-    return "\n".join(lines)
+def machines(records: Mapping[str, Record]) -> str:
+    """What it was measured on and with, each machine once, and when each benchmark was.
+
+    Args:
+        records: what was measured, by name of the benchmark.
+    """
+    used = f"- Of the extra for speed, our side had loaded: {', '.join(used_by_ours(records.values())) or 'nothing'}."
+    alike: dict[tuple[str, ...], dict[tuple[str, str], list[str]]] = {}
+    for name, each in records.items():
+        about = each["about"]
+        day, _, time = about["when"].partition(" ")
+        said = alike.setdefault((f"Machine: {about['machine']}", about["python"], about["node"]), {})
+        began = f"{name} {time.removesuffix(' UTC')}" + (f" ({about['load']})" if "load" in about else "")
+        said.setdefault((day, about["tree"]), []).append(began)
+    return "\n\n".join(
+        "\n".join(
+            [
+                *(f"- {each}." for each in about),
+                used,
+                *(
+                    f"- On {day}, of {tree}, at (UTC; in brackets the load when it began): {', '.join(sorted(began))}."
+                    for (day, tree), began in sorted(times.items())
+                ),
+            ]
+        )
+        for about, times in alike.items()
+    )
 
 
 def used_by_ours(records: Iterable[Record]) -> list[str]:

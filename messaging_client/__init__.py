@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from messaging_client.client import MessagingClient
     from messaging_client.clock import Clock, SystemClock
     from messaging_client.config import MessagingConfig
+    from messaging_client.context_info import ContextInfo
     from messaging_client.diagnosis import CHECKS, CheckOutcome, CheckResult, Diagnosis, diagnose
     from messaging_client.dispatch import EventStream, Subscription
     from messaging_client.errors import (
@@ -74,7 +75,7 @@ if TYPE_CHECKING:
         UserType,
     )
     from messaging_client.reports import CloseReport, Stats, Status
-    from messaging_client.session import ContextInfo, ConversationSession
+    from messaging_client.session import ConversationSession
     from messaging_client.subscriptions import Expectation
     from messaging_client.timeline import Timeline
 
@@ -157,6 +158,7 @@ _HOMES = {
     "client": "MessagingClient",
     "clock": "Clock SystemClock",
     "config": "MessagingConfig",
+    "context_info": "ContextInfo",
     "diagnosis": "CHECKS CheckOutcome CheckResult Diagnosis diagnose",
     "dispatch": "EventStream Subscription",
     "errors": (
@@ -175,7 +177,7 @@ _HOMES = {
         "MessagePreview MessageStatus MessageType Page Pagination Participant PresenceStatus User UserType"
     ),
     "reports": "CloseReport Stats Status",
-    "session": "ContextInfo ConversationSession",
+    "session": "ConversationSession",
     "subscriptions": "Expectation",
     "timeline": "Timeline",
 }

@@ -20,10 +20,11 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 def printable(text: object) -> str:
     """Give a text as one line, without what a terminal would obey.
 
-    Control characters and changes of direction become `REPLACEMENT`, ends of lines a sign for them, tabs spaces.
+    Control characters and changes of direction become `REPLACEMENT`, ends of lines a sign for them, tabs and spaces of
+    every kind a space.
     """
     line = _LINE_ENDS.sub("\N{RETURN SYMBOL}", str(text)).replace("\t", " ")
-    return "".join(each if each.isprintable() else REPLACEMENT for each in line)
+    return line if line.isprintable() else "".join(map(_harmless, line))
 
 
 def plain(text: str, most: int | None = None) -> str:

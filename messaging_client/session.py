@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,20 +13,13 @@ from messaging_client.arrivals import MessageStream, Waiting
 from messaging_client.boundary import guard
 from messaging_client.changes import Changes
 from messaging_client.clock import end_task
+from messaging_client.context_info import ContextInfo, context_info
 from messaging_client.conversation_state import ConversationState
 from messaging_client.dispatch import Subscription
 from messaging_client.errors import MessagingError, NotConnected
 from messaging_client.host import Host
 from messaging_client.models import ContextType, Conversation, Id, Message, Participant, User, UserType
 from messaging_client.timeline import Timeline
-
-
-@dataclass(frozen=True)
-class ContextInfo:
-    """What a conversation is about, to show: a title, and a description where the server gave one."""
-
-    title: str
-    description: str | None = None
 
 
 class ConversationSession:
@@ -142,11 +134,7 @@ class ConversationSession:
     @property
     def context_info(self) -> ContextInfo:
         """Title and description of the context, to show."""
-        word = str(self.context_type or "conversation")
-        number = self.context_id if self.context_id is not None else self.conversation_id
-        described = self._state.pages.context or {}
-        text = described.get("description")
-        return ContextInfo(f"{word.capitalize()} {number}", text if isinstance(text, str) else None)
+        return context_info(self.context_type, self.context_id, self.conversation_id, self._state.pages.context)
 
     @property
     def messages(self) -> Timeline:

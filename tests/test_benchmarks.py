@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.measure import Row, at_least, at_most, found
-from benchmarks.table import missed, table
+from benchmarks.table import machines, missed, table
 
 ROOT = Path(__file__).parent.parent
 RUNS = {
@@ -53,6 +53,26 @@ def test_a_goal_is_met_or_missed(goal: object, is_met: bool) -> None:
 def test_a_figure_without_another_is_held_to_its_goal_itself() -> None:
     assert found(Row("work", "ours", "rate", "ms", goal=at_most(60)), RUNS).is_met is True
     assert found(Row("work", "ours", "rate", "ms", goal=at_most(59)), RUNS).is_met is False
+
+
+def test_a_machine_is_described_once_however_many_runs_it_made() -> None:
+    def measured(when: str, machine: str, tree: str = "abc") -> dict[str, object]:
+        about = {"machine": machine, "python": "Python 3", "node": "Node 20", "when": f"{when} UTC", "tree": tree}
+        return {"about": {**about, "load": "1.0"}, "uses": {"ours": ["uvloop"], "bare": []}}
+
+    said = machines(
+        {
+            "sends": measured("2026-01-02 10:00", "one"),
+            "inbound": measured("2026-01-02 09:00", "one"),
+            "lag": measured("2026-01-03 08:00", "one", "def"),
+            "import": measured("2026-01-02 10:00", "other"),
+        }
+    )
+    assert said.count("- Machine: one.") == said.count("- Machine: other.") == 1
+    assert said.count("- Of the extra for speed, our side had loaded: uvloop.") == 2
+    when = "at (UTC; in brackets the load when it began)"
+    assert f"- On 2026-01-02, of abc, {when}: inbound 09:00 (1.0), sends 10:00 (1.0).\n" in said
+    assert f"- On 2026-01-03, of def, {when}: lag 08:00 (1.0)." in said
 
 
 def test_the_tables_show_what_is_missed() -> None:

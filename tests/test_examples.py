@@ -22,6 +22,7 @@ from canary import CANARY, CANARY_TOKEN, holds_secret
 from scenes import DOCTOR, PATIENT, Scene
 
 from messaging_client.testing import MessagingServer, ServerOptions
+from tests.cli.processes import line_of
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 TIMEOUT = 20.0  # an interpreter must start
@@ -35,14 +36,7 @@ class Running:
 
     async def say(self, wanted: Callable[[str], bool]) -> str:
         """Read lines until one is wanted, and give it."""
-        assert self.process.stdout is not None
-        async with asyncio.timeout(TIMEOUT):
-            async for raw in self.process.stdout:
-                line = raw.decode().rstrip("\n")
-                if wanted(line):
-                    return line
-        assert self.process.stderr is not None
-        raise AssertionError(f"it ended: {(await self.process.stderr.read()).decode()}")
+        return await line_of(self.process, wanted)
 
     async def kill(self) -> None:
         """End it as a power failure would."""

@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.metadata import Metadata
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
@@ -39,6 +40,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         "messaging_client",
         f"messaging_client-{version_of(wheel)}.dist-info",
     }
+    assert f"messaging_client-{version_of(wheel)}.dist-info/licenses/LICENSE" in names
     # Nothing that a test, an editor or a run has left: sources, the mark of typing, and what a wheel has to have.
     assert not [
         name
@@ -218,16 +220,69 @@ def test_ten_lines_with_the_plugin_and_nothing_else(wheel: Path, tmp_path: Path)
 def test_the_command_line_of_the_wheel(wheel: Path, tmp_path: Path) -> None:
     programs = clean(tmp_path, wheel, "cli")
     for command in ([programs / "messaging-client"], [programs / "python", "-m", "messaging_client"]):
-        done = subprocess.run([*command, "version"], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stdout.strip()) == (0, version_of(wheel)), done.stderr
+        for asked in ("version", "--version"):
+            done = subprocess.run([*command, asked], cwd=tmp_path, capture_output=True, text=True, check=False)
+            assert (done.returncode, done.stdout.strip()) == (0, version_of(wheel)), done.stderr
+    refused = subprocess.run(
+        [programs / "messaging-client", "chat"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    assert refused.returncode == 2
+    assert 'pip install "messaging-client[tui]"' in refused.stderr
 
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+ENTRIES = {
+    "server": "messaging_client.testing",
+    "cli": "messaging_client.cli.commands messaging_client.cli.demo messaging_client.cli.inbox",
+    "tui": "messaging_client.tui.app messaging_client.tui.running messaging_client.tui.served",
+    "speed": "uvloop",
+    "docs": "mkdocs material mkdocstrings",
+    "bench": "matplotlib",
+}
+"""What each extra is for; it can be imported with nothing else installed."""
+
+# Each is an environment of its own. `tui` contains `cli` and `server`, which the tests above install as well.
+OFTEN = ("speed", "tui")
 
 
-@pytest.mark.parametrize("extra", sorted(set(PROJECT["optional-dependencies"]) - {"dev", "docs", "fuzz"}))
-def test_every_extra_for_users_can_be_installed(extra: str, wheel: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "extra", [pytest.param(each, marks=[] if each in OFTEN else pytest.mark.soak) for each in sorted(ENTRIES)]
+)
+def test_every_extra_can_be_installed_and_used(extra: str, wheel: Path, tmp_path: Path) -> None:
     python = clean(tmp_path, wheel, extra) / "python"
     subprocess.run([sys.executable, "-m", "uv", "pip", "check", "--quiet", "--python", str(python)], check=True)
-    program = "from messaging_client import MessagingClient; from messaging_client.sync import MessagingClient"
-    subprocess.run([python, "-W", "error", "-c", program], check=True, cwd=tmp_path, stdin=subprocess.DEVNULL)
+    program = (
+        "import importlib, sys\n"
+        "from messaging_client import MessagingClient; from messaging_client.sync import MessagingClient\n"
+        "for name in sys.argv[1:]: importlib.import_module(name)\n"
+    )
+    command = [python, "-W", "error", "-c", program, *ENTRIES[extra].split()]
+    subprocess.run(command, check=True, cwd=tmp_path, stdin=subprocess.DEVNULL)
+
+
+def test_every_extra_is_tried() -> None:
+    assert set(ENTRIES) == set(EXTRAS) - {"dev", "fuzz"}  # of the project's own work; `make` installs them
+
+
+def test_the_metadata_can_be_read_by_a_registry(wheel: Path) -> None:
+    """As a registry reads it at an upload: every field has a form that it accepts, and the README is Markdown."""
+    archive = zipfile.ZipFile(wheel)
+    raw = archive.read(f"messaging_client-{version_of(wheel)}.dist-info/METADATA")
+    read = Metadata.from_email(raw, validate=True)
+    assert str(read.version) == version_of(wheel)
+    assert read.summary == PROJECT["description"]
+    assert read.license_expression == "MIT"
+    assert str(read.requires_python) == PROJECT["requires-python"]
+    assert set(read.provides_extra or ()) == set(EXTRAS)
+    assert read.classifiers is not None
+    assert set(read.classifiers) == set(PROJECT["classifiers"])
+    assert not [each for each in read.classifiers if each.startswith("License")]  # a registry refuses both forms
+    assert (read.description or "").startswith((ROOT / "README.md").read_text(encoding="utf-8")[:60])
+    tags = archive.read(f"messaging_client-{version_of(wheel)}.dist-info/WHEEL").decode()
+    assert "Root-Is-Purelib: true\nTag: py3-none-any\n" in tags

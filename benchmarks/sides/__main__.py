@@ -1,7 +1,7 @@
 """One run of one side: `python -m benchmarks.sides ours flood '{"url": …}'` prints what it measured as JSON.
 
-With `"speed": true` among what is given, uvloop runs it where it is installed; with false neither that nor orjson is
-there, whatever is installed.
+With `"speed": true` among what is given, uvloop runs it where it is installed; with false it is not there, whatever is
+installed.
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ def main() -> None:
     arguments: dict[str, Any] = json.loads(given)
     speed = arguments.pop("speed")
     if not speed:
-        for name in ("orjson", "uvloop"):
-            sys.modules[name] = None  # type: ignore[assignment]
+        sys.modules["uvloop"] = None  # type: ignore[assignment]
     # A thousand clients have a thousand sockets, and those of REST.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -39,7 +38,7 @@ def main() -> None:
     does: Callable[..., Coroutine[Any, Any, dict[str, float]]]
     does = getattr(importlib.import_module(f"benchmarks.sides.{side}"), work)
     measured = _run(does(**arguments), speed=speed)
-    uses = [name for name in ("orjson", "uvloop") if sys.modules.get(name)]
+    uses = ["uvloop"] if sys.modules.get("uvloop") else []
     print(json.dumps({"measured": measured, "uses": uses}))
 
 

@@ -124,6 +124,32 @@ def contents(path: str) -> bytes:
     return Path(path).read_bytes()
 
 
+async def emits_timed(client: Any, warm: int, count: int) -> dict[str, float]:
+    """Events to the server, until it has counted them all."""
+    payload = {"conversationId": CONVERSATION, "isTyping": True, "timestamp": "2025-08-23T10:00:00.000Z"}
+    await client.call("sink")
+    for many in (warm, count):
+        began = time.perf_counter()
+        for _ in range(many):
+            await client.emit("typing", payload)
+        counted = await client.call("counted", timeout=60)
+    assert counted == warm + count
+    return {"rate": count / (time.perf_counter() - began)}
+
+
+async def calls_timed(client: Any, warm: int, count: int, in_flight: int) -> dict[str, float]:
+    """Events that the server acknowledges, so many in flight."""
+    payload = {"conversationId": CONVERSATION, "isTyping": True}
+
+    async def one() -> None:
+        assert await client.call("ask", payload) == payload
+
+    for many in (warm, count):
+        began = time.perf_counter()
+        await at_a_time(in_flight, [one] * many)
+    return {"rate": count / (time.perf_counter() - began)}
+
+
 async def at_a_time(many: int, jobs: Sequence[Callable[[], Awaitable[None]]]) -> None:
     """Do all of them, so many at a time."""
     waiting = iter(jobs)

@@ -14,7 +14,9 @@ from benchmarks.sides.common import (
     PATIENCE,
     Arrivals,
     at_a_time,
+    calls_timed,
     contents,
+    emits_timed,
     lag_measured,
     lag_watched,
     memory_kib,
@@ -217,30 +219,14 @@ async def sends(
 
 async def emits(url: str, token: str, warm: int, count: int) -> dict[str, float]:
     """Events to the server, until it has counted them all."""
-    payload = {"conversationId": CONVERSATION, "isTyping": True, "timestamp": "2025-08-23T10:00:00.000Z"}
     async with _client(url, token) as client:
-        await client.call("sink")
-        for many in (warm, count):
-            began = time.perf_counter()
-            for _ in range(many):
-                await client.emit("typing", payload)
-            counted = await client.call("counted", timeout=60)
-        assert counted == warm + count
-        return {"rate": count / (time.perf_counter() - began)}
+        return await emits_timed(client, warm, count)
 
 
 async def calls(url: str, token: str, warm: int, count: int, in_flight: int) -> dict[str, float]:
     """Events that the server acknowledges, so many in flight."""
-    payload = {"conversationId": CONVERSATION, "isTyping": True}
     async with _client(url, token) as client:
-
-        async def one() -> None:
-            assert await client.call("ask", payload) == payload
-
-        for many in (warm, count):
-            began = time.perf_counter()
-            await at_a_time(in_flight, [one] * many)
-        return {"rate": count / (time.perf_counter() - began)}
+        return await calls_timed(client, warm, count, in_flight)
 
 
 async def crowd(url: str, token: str, count: int) -> dict[str, float]:

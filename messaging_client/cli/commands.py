@@ -6,9 +6,10 @@ A command of a module of its own, whose top imports typer and `cli.options` only
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from messaging_client.cli.chat import chat
 from messaging_client.cli.choices import EventKind, Filter, Person
@@ -21,8 +22,22 @@ _JSON_HELP = "One line of JSON for each thing, in place of words; its form is do
 JsonOption = Annotated[bool, typer.Option("--json", help=_JSON_HELP)]
 ConversationArgument = Annotated[str, typer.Argument(metavar="CONVERSATION", help="Id of the conversation.")]
 
+
+class _Group(TyperGroup):
+    """Commands whose own options are not looked at once a command is named, before which alone they can stand.
+
+    Typer reads them with pydantic, whose import takes longer than all the rest of `COMMAND --help`.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and not args[0].startswith("-"):
+            self.params, self.add_help_option = [], False
+        return super().parse_args(ctx, args)
+
+
 app = typer.Typer(
     name="messaging-client",
+    cls=_Group,
     help="Secure medical messaging from the command line. The server and the user come from the variables "
     "MESSAGING_URL and MESSAGING_TOKEN, or from options of each command.",
     epilog=f"Exit codes:\n\n\b\n{table()}",
@@ -32,11 +47,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-token_app = typer.Typer(help="Make a token for the embedded server, or look at one.", rich_markup_mode=None)
+token_app = typer.Typer(cls=_Group, help="Make a token for the embedded server, or look at one.", rich_markup_mode=None)
 app.add_typer(token_app, name="token")
 
 
 @app.callback(invoke_without_command=True)
+def _program(
+    context: typer.Context,
+    shows_version: Annotated[bool, typer.Option("--version", help="Print the version, and exit.")] = False,
+) -> None:
+    if shows_version:
+        version()
+        raise typer.Exit(ExitCode.OK)
+    _without_command(context)
+
+
 @token_app.callback(invoke_without_command=True)
 def _without_command(context: typer.Context) -> None:
     if context.invoked_subcommand is None:

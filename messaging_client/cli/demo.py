@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from rich.console import Console
+from rich.table import Column, Table
 from rich.text import Text
 
 from messaging_client import (
@@ -57,11 +58,15 @@ class Screen:
     def line(self, who: str, what: str, detail: str, style: str = "") -> None:
         """Say what one side saw or did."""
         seconds = time.monotonic() - self._began
-        shown = printable(detail)
-        line = Text.assemble((f"{seconds:6.2f} s  ", "dim"), (f"{who:<8}", "cyan"), (f"{what:<13}", style), shown)
-        self._print(line)
+        begin = (f"{seconds:6.2f} s  ", "dim"), (f"{who:<8}", "cyan"), (f"{what:<13}", style)
+        if not self._console.is_terminal:
+            self._print(Text.assemble(*begin, printable(detail)))
+            return
+        grid = Table.grid(*(Column(width=len(text)) for text, _ in begin), Column(overflow="fold"))
+        grid.add_row(*(Text(*each) for each in begin), Text(printable(detail)))
+        self._print(grid)
 
-    def _print(self, line: Text) -> None:
+    def _print(self, line: Text | Table) -> None:
         if self._is_gone:
             return
         try:

@@ -65,5 +65,6 @@ def _run() -> int:
             return ExitCode.FAILED
         if usage is not None:
             sys.stderr.write(f"{usage.get_usage()}\nTry '{usage.command_path} --help' for help.\n")
-        sys.stderr.write(f"error: {without_tokens(explain())}\n")
+        said = explain().replace("Value error, ", "")  # pydantic's word, with which typer reads what is given
+        sys.stderr.write(f"error: {without_tokens(said)}\n")
         return ExitCode.USAGE

@@ -15,19 +15,13 @@ from typing import Any, Self
 from messaging_client.clock import Clock, SystemClock
 from messaging_client.testing.event_faults import EventFaults
 from messaging_client.testing.faults import Faults, User
+from messaging_client.testing.holding import Holding
 from messaging_client.testing.inputs import Refused, parse_status
 from messaging_client.testing.lifetime import Changes, Lifetime
 from messaging_client.testing.network import bind
 from messaging_client.testing.options import ServerOptions
 from messaging_client.testing.realtime import conversation_room, user_room
-from messaging_client.testing.records import (
-    Context,
-    EventRecord,
-    Person,
-    RequestRecord,
-    StoredConversation,
-    StoredMessage,
-)
+from messaging_client.testing.records import EventRecord, RequestRecord
 from messaging_client.testing.rules import RuleBook
 from messaging_client.testing.running import Memory, Running, launch
 from messaging_client.testing.shapes import Json
@@ -42,7 +36,7 @@ RECORDS = 10_000
 _LOCAL = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
-class MessagingServer(Watching):
+class MessagingServer(Holding, Watching):
     """The embedded server, for development and tests only; an async context manager.
 
     It runs in the event loop that it was started in, leaves the signals of the process alone, and may be stopped and
@@ -147,16 +141,6 @@ class MessagingServer(Watching):
     async def __aexit__(self, *exc_info: object) -> None:
         await self.aclose()
 
-    def _memory(self) -> Memory:
-        if self._known is None:
-            self._known = Memory.open(self._database, self._options, self._clock)
-        return self._known
-
-    def _forget(self) -> None:
-        known, self._known = self._known, None
-        if known is not None:
-            known.store.close()
-
     def _reach(self) -> tuple[Sockets, Lifetime] | None:
         return None if self._running is None else (self._running.sockets, self._running.lifetime)
 
@@ -210,51 +194,7 @@ class MessagingServer(Watching):
         """
         self._tokens.revoke(token)
 
-    # What it holds
-
-    def add_user(
-        self,
-        user_type: str,
-        user_id: int,
-        *,
-        prenom: str | None = None,
-        nom: str | None = None,
-        specialite: str | None = None,
-    ) -> None:
-        """Register a person, or change their names. Whoever is not registered can use the server all the same.
-
-        Args:
-            user_type: `patient` or `medecin`.
-            user_id: whose.
-            prenom, nom: first and last name.
-            specialite: of a doctor.
-
-        Raises:
-            ValueError: the type is neither of the two.
-
-        """
-        self._memory().store.put_person(Person(as_person((user_type, user_id)), prenom, nom, specialite))
-
-    def add_context(
-        self,
-        context_type: str,
-        context_id: int,
-        *,
-        patient_id: int | None = None,
-        medecin_id: int | None = None,
-        **fields: Any,
-    ) -> None:
-        """Register an ordonnance, a consultation, an examen or the like.
-
-        Args:
-            context_type: `ordonnance`, `consultation`, `examen` or another word.
-            context_id: its id.
-            patient_id, medecin_id: whose it is.
-            fields: whatever else it holds.
-
-        """
-        context = Context(context_type, context_id, patient_id, medecin_id, fields)
-        self._memory().store.put_context(context)
+    # What happens in it
 
     async def create_conversation(
         self,
@@ -396,24 +336,3 @@ class MessagingServer(Watching):
         sids = list(sockets.clients) if room is None else list(sockets.rooms.get(room, ()))
         await sockets.send(event, args, sids)
         return len(sids)
-
-    def messages(self, conversation_id: int) -> list[Json]:
-        """Give the stored messages of a conversation, oldest first, in REST spelling, always with their keys.
-
-        Args:
-            conversation_id: the conversation.
-
-        Returns:
-            The messages; none where there is no such conversation.
-
-        """
-        return [self._spell(each) for each in self._memory().store.messages(conversation_id)]
-
-    def _spell(self, message: StoredMessage) -> Json:
-        return self._memory().shapes.message(message) | {"client_message_id": message.client_message_id}
-
-    def _conversation(self, id: int) -> StoredConversation:
-        found = self._memory().store.conversation(id)
-        if found is None:
-            raise LookupError(f"There is no conversation {id}.")
-        return found

@@ -138,6 +138,18 @@ async def in_terminal(*args: str, env: dict[str, str]) -> AsyncIterator[Screen]:
         screen.close()
 
 
+async def line_of(process: asyncio.subprocess.Process, wanted: Callable[[str], bool]) -> str:
+    """Read lines of what a process prints until one is wanted, and give it."""
+    assert process.stdout is not None
+    async with asyncio.timeout(TIMEOUT):
+        async for raw in process.stdout:
+            line = raw.decode().rstrip("\n")
+            if wanted(line):
+                return line
+    assert process.stderr is not None
+    raise AssertionError(f"it ended: {(await process.stderr.read()).decode()}")
+
+
 class Running:
     """A command at work, whose output goes into a pipe."""
 
@@ -146,14 +158,7 @@ class Running:
 
     async def line(self, wanted: Callable[[str], bool] = lambda _line: True) -> str:
         """Read lines until one is wanted, and give it."""
-        assert self.process.stdout is not None
-        async with asyncio.timeout(TIMEOUT):
-            async for raw in self.process.stdout:
-                line = raw.decode().rstrip("\n")
-                if wanted(line):
-                    return line
-        assert self.process.stderr is not None
-        raise AssertionError(f"it ended: {(await self.process.stderr.read()).decode()}")
+        return await line_of(self.process, wanted)
 
     async def end(self, sign: signal.Signals | None = signal.SIGINT) -> Done:
         """Press Ctrl-C, and wait for the end; gives what came since the last line that was read."""

@@ -1,33 +1,54 @@
-"""`--help`, completion and exit codes: what is said, and that saying it costs little."""
+"""`--help` and exit codes: what is said, and that saying it costs little."""
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from messaging_client import errors
+from messaging_client.cli.demo import Screen
 from messaging_client.cli.exit_codes import ExitCode, code_of
 from messaging_client.errors import MessagingError
 from tests.cli.processes import COMMAND, environment, run, run_in_terminal
 
 PAGE = Path(__file__).parent.parent.parent / "docs/how-to/command-line.md"
-COMMANDS = ("demo", "serve", "inbox", "tail", "send", "diagnose", "token", "version")
-HEAVY = {"socketio", "engineio", "httpx", "aiohttp", "starlette", "uvicorn", "rich", "asyncio", "jwt"}
+COMMANDS = ("demo", "serve", "inbox", "tail", "send", "diagnose", "token", "chat", "version")
+HEAVY = {
+    "socketio",
+    "engineio",
+    "httpx",
+    "aiohttp",
+    "starlette",
+    "uvicorn",
+    "rich",
+    "textual",
+    "pydantic",
+    "asyncio",
+    "jwt",
+}
+HELPS = [
+    ("--help",),
+    *((each, "--help") for each in COMMANDS),
+    ("token", "mint", "--help"),
+    ("token", "inspect", "--help"),
+]
 
 
-@pytest.mark.parametrize("args", [("--help",), ("send", "--help"), ("token", "mint", "--help"), ("version",)], ids=str)
+@pytest.mark.parametrize("args", [*HELPS, ("version",), ("--version",)], ids=" ".join)
 def test_help_imports_nothing_that_takes_long(args: tuple[str, ...]) -> None:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", *COMMAND[1:], *args], capture_output=True, text=True, check=True
     )
     imported = set(re.findall(r"\|\s+([\w.]+)$", done.stderr, re.MULTILINE))
     assert "messaging_client.cli.commands" in imported
-    # From 0.2x on, typer itself reads the arguments of a command with pydantic; ours are not read yet.
-    heavy = HEAVY | {"pydantic"} if args == ("--help",) else HEAVY
+    # Typer reads the options of a command that runs with pydantic, which most need anyway.
+    heavy = HEAVY - {"pydantic"} if "version" in args[-1] else HEAVY
     assert {name.partition(".")[0] for name in imported} & heavy == set()
     assert "messaging_client.models" not in imported
 
@@ -52,6 +73,24 @@ async def test_help_fits_a_terminal_and_is_plain_everywhere() -> None:
         assert "..." not in done.out.partition("Commands:")[2].partition("Exit codes")[0], "a summary is cut"
         assert not re.search("[─│╭]", done.out)
         assert (await run(*args, "--help", env=environment())).out.split() == done.out.split()
+
+
+async def test_a_wrong_word_is_told_in_our_words() -> None:
+    refused = await run("token", "mint", "nurse", "5", "--secret-file", "key", env=environment())
+    assert refused.code == ExitCode.USAGE
+    *_, said = refused.err.splitlines()
+    assert re.fullmatch(r"error: Invalid value for .*: 'nurse' is not one of 'patient', 'medecin'\.", said)
+
+
+def test_what_the_demonstration_says_is_cut_between_words_in_a_terminal_only() -> None:
+    said = "J'oubliais : évitez le pamplemousse, et prenez-le avec un grand verre d'eau."
+    for is_terminal in (True, False):
+        shown = io.StringIO()
+        Screen(Console(file=shown, force_terminal=is_terminal, width=80)).line("patient", "received", said)
+        lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in shown.getvalue().splitlines()]
+        assert (len(lines) > 1) is is_terminal
+        assert " ".join(line[31:] for line in lines) == said
+        assert all(len(line) <= 80 for line in lines) is is_terminal
 
 
 async def test_every_command_is_listed_and_none_is_needed() -> None:
@@ -79,32 +118,3 @@ def test_every_error_has_a_code() -> None:
         assert (code_of(kind("text", **args)) is ExitCode.FAILED) is (kind in without), kind
     assert code_of(errors.ValidationFailed("text", operation="send")) is ExitCode.USAGE
     assert code_of(errors.ValidationFailed("text", operation="send", status=422)) is ExitCode.REFUSED
-
-
-@pytest.mark.parametrize(
-    ("typed", "completed"),
-    [
-        ("in", ["inbox"]),
-        ("tail --type m", ["message"]),
-        ("inbox --filter o", ["ordonnance"]),
-        ("send --st", ["--store"]),
-    ],
-)
-def test_bash_completes(typed: str, completed: list[str], tmp_path: Path) -> None:
-    script = subprocess.run(
-        [Path(sys.executable).parent / "messaging-client", "--show-completion", "bash"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment(),
-    ).stdout
-    source = tmp_path / "completion.sh"
-    source.write_text(
-        f"{script}\nCOMP_WORDS=(messaging-client {typed})\nCOMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))\n"
-        "_messaging_client_completion messaging-client\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n"
-    )
-    path = f"{Path(sys.executable).parent}:{environment()['PATH']}"
-    done = subprocess.run(
-        ["bash", source], capture_output=True, text=True, check=True, env=environment() | {"PATH": path}
-    )
-    assert done.stdout.split() == completed

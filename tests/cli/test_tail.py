@@ -15,7 +15,7 @@ from messaging_client.cli.choices import EventKind
 from messaging_client.cli.event_forms import KINDS, as_object, who, words
 from messaging_client.cli.exit_codes import ExitCode
 from messaging_client.cli.output import json_line, tabbed
-from messaging_client.harmless import printable
+from messaging_client.harmless import plain, printable
 from messaging_client.subscriptions import ALL_EVENTS
 from tests.cli.processes import environment, in_terminal, run, run_in_terminal, running
 
@@ -142,6 +142,9 @@ async def test_what_others_wrote_does_nothing_to_a_terminal(scene: Scene, comman
 
 def test_one_function_neutralises() -> None:
     assert printable("a\r\nb\nc\td") == "a⏎b⏎c d"
+    # French typography puts a no-break space before a sign; both functions show a space of any kind as one.
+    spaced = "Bonjour\u00a0! 15\u202fmg\u3000?"
+    assert printable(spaced) == plain(spaced) == "Bonjour ! 15 mg ?"
     assert tabbed(["a\tb", "\n", 5]) == "a b\t⏎\t5"
     assert printable(HOSTILE + "\ud800").isprintable()
     assert json.loads(json_line({"text": HOSTILE + "\ud800😀"})) == {"text": HOSTILE + "\ud800😀"}

@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
 
+from messaging_client.context_info import ContextInfo
 from messaging_client.errors import MessagingError
 from messaging_client.models import ContextType, Conversation, Id, Message, Participant, User
-from messaging_client.session import ContextInfo
 from messaging_client.session import ConversationSession as AsyncConversationSession
 from messaging_client.sync.faces import Face, Subscription
 from messaging_client.sync.streams import Block, EventStream
