@@ -72,13 +72,26 @@ class Engine(engineio.AsyncClient):  # type: ignore[misc]
 
         The library reads each in a task with a time limit of its own; here the link's watchdog sees to silence.
         """
-        take, receive, count = self.link.sio.take_plainly, self.ws.receive, 0
+        take, receive, sink, count = self.link.sio.take_plainly, self.ws.receive, self.link.sink, 0
+        queued = () if sink is None else sink.queued
+        if sink is not None:
+            sink.take = take
         while self.state == "connected" and self.write_loop_task:
             count += 1
             if count == BATCH:
                 count = 0
                 await asyncio.sleep(0)
-            frame = await receive()
+            if sink is None:
+                frame = await receive()
+            elif queued:
+                # `receive` may wait, at a ping for one, while others are queued: nothing may overtake them.
+                frame = await (sink.read() if queued[0][0][0] is WSMsgType.TEXT else receive())
+            else:
+                sink.ready = BATCH
+                try:
+                    frame = await receive()
+                finally:
+                    sink.ready = 0
             if frame.type is WSMsgType.TEXT and take(frame.data):
                 continue
             if not isinstance(frame.data, str | bytes):
