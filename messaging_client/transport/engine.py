@@ -18,7 +18,7 @@ from aiohttp import WSMsgType
 from engineio import packet as engine_packet
 
 from messaging_client.models import ConnectionCause as Cause
-from messaging_client.strict_json import loads_from
+from messaging_client.strict_json import loads_from, loads_utf8_from
 from messaging_client.transport.packets import DISCONNECT_FRAME, INVALID_FRAME, RESERVED
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ A timer is called several turns late at worst. With 64 the event loop is more th
 
 # As they begin on the wire: a message of the engine that is an event, or an acknowledgement, of the default namespace.
 _PLAIN_EVENT = "42["
+_PLAIN_EVENT_BYTES = b"42["
 _ACKNOWLEDGEMENT = "43"
 _MOST_DIGITS = 18  # of the number of an acknowledgement
 
@@ -92,12 +93,15 @@ class Engine(engineio.AsyncClient):  # type: ignore[misc]
                     frame = await receive()
                 finally:
                     sink.ready = 0
-            if frame.type is WSMsgType.TEXT and take(frame.data):
+            data = frame.data
+            if frame.type is WSMsgType.TEXT and take(data):
                 continue
-            if not isinstance(frame.data, str | bytes):
+            if not isinstance(data, str | bytes):
                 return
             try:
-                packet = engine_packet.Packet(encoded_packet=frame.data)
+                if frame.type is WSMsgType.TEXT and isinstance(data, bytes):
+                    data = data.decode()
+                packet = engine_packet.Packet(encoded_packet=data)
             except Exception:  # noqa: BLE001 - whatever the library makes of it, this is no Engine.IO
                 self.link.end(Cause.CONNECTION_LOST)
                 return
@@ -132,8 +136,11 @@ class Client(socketio.AsyncClient):  # type: ignore[misc]
     link: Link
     recovers = False
 
-    def take_plainly(self, frame: str) -> bool:
+    def take_plainly(self, frame: str | bytes) -> bool:
         """Take a frame that holds one event, or one acknowledgement, and nothing else that the library would see to.
+
+        Args:
+            frame: its text, as such or in UTF-8.
 
         Returns:
             Whether it was taken, with the outcome that the library's own way has; if not, nothing has happened.
@@ -141,9 +148,13 @@ class Client(socketio.AsyncClient):  # type: ignore[misc]
         if self._binary_packet is not None or self.eio.queue.qsize() > UNREAD_LIMIT:
             return False
         try:
-            if not frame.startswith(_PLAIN_EVENT):
-                return frame.startswith(_ACKNOWLEDGEMENT) and self._take_acknowledgement(frame)
-            data = loads_from(frame, 2)
+            if type(frame) is bytes and frame.startswith(_PLAIN_EVENT_BYTES):
+                data = loads_utf8_from(frame, 2)
+            else:
+                text = frame if type(frame) is str else frame.decode()  # type: ignore[union-attr]
+                if not text.startswith(_PLAIN_EVENT):
+                    return text.startswith(_ACKNOWLEDGEMENT) and self._take_acknowledgement(text)
+                data = loads_from(text, 2)
         except (ValueError, RecursionError):
             return False  # not what it looked like: the library's way tells what is wrong with it
         # It begins with a bracket, so it is a list.
@@ -156,7 +167,7 @@ class Client(socketio.AsyncClient):  # type: ignore[misc]
         try:
             link.event(*data)
         except Exception as error:  # noqa: BLE001 - an odd frame must not end the read loop, and so the link
-            link.unreadable(error, frame[1:])
+            link.unreadable(error, frame[1:] if type(frame) is str else frame[1:].decode())  # type: ignore[union-attr]
         return True
 
     def _take_acknowledgement(self, frame: str) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import aiohttp
-from aiohttp import WSMsgType
+from aiohttp import WSCloseCode, WSMessage, WSMsgType
 from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import WebSocketWriter
@@ -27,15 +27,15 @@ class Sink(WebSocketDataQueue):
     """aiohttp's queue of frames, past which those of text can go.
 
     Attributes:
-        take: takes the text of a frame, or leaves it untouched and says False.
+        take: takes the text of a frame, in UTF-8 and perhaps not well formed, or leaves it untouched and says False.
         ready: how many more frames `take` may be given now; whoever reads sets it when nothing is queued and it waits
             for the next frame, and back to 0 when it waits no more.
-        queued: the frames that are queued, in order, each with its size.
+        queued: the frames that are queued, in order, each with its size; texts are bytes.
     """
 
     def __init__(self, protocol: ResponseHandler, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(protocol, _BUFFERED, loop=loop)
-        self.take: Callable[[str], bool] | None = None
+        self.take: Callable[[bytes], bool] | None = None
         self.ready = 0
         self.queued = self._buffer
 
@@ -49,6 +49,22 @@ class Sink(WebSocketDataQueue):
         _queue(self, data, size)
 
 
+class Socket(aiohttp.ClientWebSocketResponse):
+    """aiohttp's socket, which still gives texts where its queue holds bytes."""
+
+    async def receive(self, timeout: float | None = None) -> Any:
+        """Give the next frame, as the base does."""
+        frame: Any = await super().receive(timeout)
+        if frame.type is _TEXT and type(frame.data) is bytes:
+            try:
+                return WSMessage(_TEXT, frame.data.decode(), frame.extra)
+            except UnicodeDecodeError as error:
+                self._close_code = WSCloseCode.INVALID_TEXT
+                await self.close(code=WSCloseCode.INVALID_TEXT)
+                return WSMessage(WSMsgType.ERROR, error, None)
+        return frame
+
+
 def websocket_with_sink(
     max_msg_size: int, reader: WebSocketDataQueue, writer: WebSocketWriter, *args: Any, **kwargs: Any
 ) -> tuple[aiohttp.ClientWebSocketResponse, Sink]:
@@ -59,8 +75,8 @@ def websocket_with_sink(
     """
     protocol: Any = reader._protocol
     sink = Sink(protocol, asyncio.get_running_loop())
-    websocket = aiohttp.ClientWebSocketResponse(sink, writer, *args, **kwargs)
-    parser = WebSocketReader(sink, max_msg_size, compress=bool(websocket.compress), decode_text=True)
+    websocket = Socket(sink, writer, *args, **kwargs)
+    parser = WebSocketReader(sink, max_msg_size, compress=bool(websocket.compress), decode_text=False)
 
     def set_parser(_parser: object, _queue: object, data_received_cb: Callable[[], None] | None = None) -> None:
         del protocol.set_parser
