@@ -161,11 +161,10 @@ class Client(socketio.AsyncClient):  # type: ignore[misc]
         if not data or type(data[0]) is not str or data[0] in RESERVED:
             return False
         link = self.link
-        link.heard()
         if self.recovers:
             data = _without_offset(data)
         try:
-            link.event(*data)
+            link.take(data)
         except Exception as error:  # noqa: BLE001 - an odd frame must not end the read loop, and so the link
             link.unreadable(error, frame[1:] if type(frame) is str else frame[1:].decode())  # type: ignore[union-attr]
         return True

@@ -329,6 +329,12 @@ class Link:
         if not (self._leaving or self.ended.done()):
             self.on_event(name, args)
 
+    def take(self, event: list[Any]) -> None:
+        """Note that the server has just sent something, and hand on what it is: a name and its arguments."""
+        self._last_heard = time.monotonic()
+        if not (self._leaving or self.ended.done()):
+            self.on_event(event[0], tuple(event[1:]))
+
     def _disconnected(self, reason: str = "", *_more: Any) -> None:
         is_server = reason == self.sio.reason.SERVER_DISCONNECT
         self.end(Cause.SERVER_DISCONNECT if is_server else Cause.CONNECTION_LOST)
