@@ -93,15 +93,15 @@ class Engine(engineio.AsyncClient):  # type: ignore[misc]
                     frame = await receive()
                 finally:
                     sink.ready = 0
-            data = frame.data
-            if frame.type is WSMsgType.TEXT and take(data):
-                continue
-            if not isinstance(data, str | bytes):
+            if frame.type is WSMsgType.TEXT:
+                if take(frame.data):
+                    continue
+                if isinstance(frame.data, bytes):
+                    frame = await self.ws.decoded(frame)
+            if not isinstance(frame.data, str | bytes):
                 return
             try:
-                if frame.type is WSMsgType.TEXT and isinstance(data, bytes):
-                    data = data.decode()
-                packet = engine_packet.Packet(encoded_packet=data)
+                packet = engine_packet.Packet(encoded_packet=frame.data)
             except Exception:  # noqa: BLE001 - whatever the library makes of it, this is no Engine.IO
                 self.link.end(Cause.CONNECTION_LOST)
                 return

@@ -55,14 +55,16 @@ class Socket(aiohttp.ClientWebSocketResponse):
     async def receive(self, timeout: float | None = None) -> Any:
         """Give the next frame, as the base does."""
         frame: Any = await super().receive(timeout)
-        if frame.type is _TEXT and type(frame.data) is bytes:
-            try:
-                return WSMessage(_TEXT, frame.data.decode(), frame.extra)
-            except UnicodeDecodeError as error:
-                self._close_code = WSCloseCode.INVALID_TEXT
-                await self.close(code=WSCloseCode.INVALID_TEXT)
-                return WSMessage(WSMsgType.ERROR, error, None)
-        return frame
+        return await self.decoded(frame) if frame.type is _TEXT and type(frame.data) is bytes else frame
+
+    async def decoded(self, frame: Any) -> Any:
+        """Give a frame of text with its text; where it is none, close, and give the error, as the base does."""
+        try:
+            return WSMessage(_TEXT, frame.data.decode(), frame.extra)
+        except UnicodeDecodeError as error:
+            self._close_code = WSCloseCode.INVALID_TEXT
+            await self.close(code=WSCloseCode.INVALID_TEXT)
+            return WSMessage(WSMsgType.ERROR, error, None)
 
 
 def websocket_with_sink(
