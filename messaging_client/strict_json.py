@@ -51,7 +51,7 @@ def loads_from(text: str, start: int) -> Any:
 
 
 def loads_utf8_from(data: bytes, start: int) -> Any:
-    """As `loads_from` of the text that these bytes are, but spaces around it do no harm; ValueError too for no UTF-8."""
+    """As `loads_from` of the text that these bytes are, but spaces around it do no harm; ValueError for no UTF-8."""
     try:
         return from_json(data[start:], allow_inf_nan=False, cache_strings="keys")
     except ValueError:
