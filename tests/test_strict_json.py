@@ -35,6 +35,32 @@ def test_from_a_place_on_is_as_that_part_by_itself(text: str, before: str) -> No
     assert outcome(strict_json.loads_from, before + text, len(before)) == expected
 
 
+@given(
+    texts | st.text(alphabet='"\\\\ud83de0cé1,:{}[]', max_size=30).map(lambda text: f'["{text}"]'),
+    st.binary(max_size=2),
+)
+@example("[1e400,-0,-0.0,18446744073709551616]", b"")
+@example('{"a":1,"b":2,"a":"\\ud800"}', b"4")
+@example('["\\ud83d\\ude00\\u0000"]', b"")
+@example("[-Infinity]", b"")
+@example("[" * 100_000, b"42")
+@example("9" * 5000, b"")
+def test_bytes_are_read_as_their_text(text: str, before: bytes) -> None:
+    data = before + text.encode()
+    expected = outcome(strict_json.loads, text)
+    assert outcome(strict_json.loads_utf8_from, data, len(before)) == expected
+
+
+@given(st.binary(max_size=6))
+@example(b"\xed\xa0\x80")
+@example(b"\xc0\x80")
+@example(b"\xf4\x90\x80\x80")
+def test_bytes_that_are_no_text_are_refused(within: bytes) -> None:
+    data = b'["' + within + b'"]'
+    expected = outcome(lambda: strict_json.loads(data.decode()))
+    assert outcome(strict_json.loads_utf8_from, data, 0) == expected
+
+
 @given(texts)
 def test_reading_is_as_the_standard_library_reads_without_its_constants(text: str) -> None:
     expected = outcome(lambda: json.loads(text, parse_constant=lambda name: int(name)))

@@ -18,7 +18,7 @@ from aiohttp import WSMsgType
 from engineio import packet as engine_packet
 
 from messaging_client.models import ConnectionCause as Cause
-from messaging_client.strict_json import loads_from
+from messaging_client.strict_json import loads_from, loads_utf8_from
 from messaging_client.transport.packets import DISCONNECT_FRAME, INVALID_FRAME, RESERVED
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ A timer is called several turns late at worst. With 64 the event loop is more th
 
 # As they begin on the wire: a message of the engine that is an event, or an acknowledgement, of the default namespace.
 _PLAIN_EVENT = "42["
+_PLAIN_EVENT_BYTES = b"42["
 _ACKNOWLEDGEMENT = "43"
 _MOST_DIGITS = 18  # of the number of an acknowledgement
 
@@ -72,15 +73,31 @@ class Engine(engineio.AsyncClient):  # type: ignore[misc]
 
         The library reads each in a task with a time limit of its own; here the link's watchdog sees to silence.
         """
-        take, receive, count = self.link.sio.take_plainly, self.ws.receive, 0
+        take, receive, sink, count = self.link.sio.take_plainly, self.ws.receive, self.link.sink, 0
+        queued = () if sink is None else sink.queued
+        if sink is not None:
+            sink.take = take
         while self.state == "connected" and self.write_loop_task:
             count += 1
             if count == BATCH:
                 count = 0
                 await asyncio.sleep(0)
-            frame = await receive()
-            if frame.type is WSMsgType.TEXT and take(frame.data):
-                continue
+            if sink is None:
+                frame = await receive()
+            elif queued:
+                # `receive` may wait, at a ping for one, while others are queued: nothing may overtake them.
+                frame = await (sink.read() if queued[0][0][0] is WSMsgType.TEXT else receive())
+            else:
+                sink.ready = BATCH
+                try:
+                    frame = await receive()
+                finally:
+                    sink.ready = 0
+            if frame.type is WSMsgType.TEXT:
+                if take(frame.data):
+                    continue
+                if isinstance(frame.data, bytes):
+                    frame = await self.ws.decoded(frame)
             if not isinstance(frame.data, str | bytes):
                 return
             try:
@@ -119,8 +136,11 @@ class Client(socketio.AsyncClient):  # type: ignore[misc]
     link: Link
     recovers = False
 
-    def take_plainly(self, frame: str) -> bool:
+    def take_plainly(self, frame: str | bytes) -> bool:
         """Take a frame that holds one event, or one acknowledgement, and nothing else that the library would see to.
+
+        Args:
+            frame: its text, as such or in UTF-8.
 
         Returns:
             Whether it was taken, with the outcome that the library's own way has; if not, nothing has happened.
@@ -128,22 +148,25 @@ class Client(socketio.AsyncClient):  # type: ignore[misc]
         if self._binary_packet is not None or self.eio.queue.qsize() > UNREAD_LIMIT:
             return False
         try:
-            if not frame.startswith(_PLAIN_EVENT):
-                return frame.startswith(_ACKNOWLEDGEMENT) and self._take_acknowledgement(frame)
-            data = loads_from(frame, 2)
+            if type(frame) is bytes and frame.startswith(_PLAIN_EVENT_BYTES):
+                data = loads_utf8_from(frame, 2)
+            else:
+                text = frame if type(frame) is str else frame.decode()  # type: ignore[union-attr]
+                if not text.startswith(_PLAIN_EVENT):
+                    return text.startswith(_ACKNOWLEDGEMENT) and self._take_acknowledgement(text)
+                data = loads_from(text, 2)
         except (ValueError, RecursionError):
             return False  # not what it looked like: the library's way tells what is wrong with it
         # It begins with a bracket, so it is a list.
         if not data or type(data[0]) is not str or data[0] in RESERVED:
             return False
         link = self.link
-        link.heard()
         if self.recovers:
             data = _without_offset(data)
         try:
-            link.event(*data)
+            link.take(data)
         except Exception as error:  # noqa: BLE001 - an odd frame must not end the read loop, and so the link
-            link.unreadable(error, frame[1:])
+            link.unreadable(error, frame[1:] if type(frame) is str else frame[1:].decode())  # type: ignore[union-attr]
         return True
 
     def _take_acknowledgement(self, frame: str) -> bool:

@@ -16,10 +16,19 @@ VARIABLE = "MESSAGING_CLIENT_FAST_PATH"
 # the library's own way, until somebody has looked at what it changed and run `tests/transport/test_fast_path.py` on it.
 _KNOWN = {"python-socketio": ((5, 14), (5, 18)), "python-engineio": ((4, 12), (4, 15))}
 
+_KNOWN_AIOHTTP = ((3, 14), (3, 14))
+
 
 def is_usable() -> bool:
     """Whether the libraries are of versions that the short way was checked with, and nobody turned it off."""
     return os.environ.get(VARIABLE, "1").strip() != "0" and _are_libraries_known()
+
+
+@cache
+def is_aiohttp_known() -> bool:
+    """Whether aiohttp is of a version with which frames can be taken as they arrive (`frames.py`)."""
+    first, last = _KNOWN_AIOHTTP
+    return first <= _version("aiohttp") <= last
 
 
 @cache

@@ -32,6 +32,7 @@ from messaging_client.transport import fast_path
 from messaging_client.transport.cork import Cork
 from messaging_client.transport.endings import brought_to_end, failure_of, finish, within
 from messaging_client.transport.engine import Client, Engine
+from messaging_client.transport.frames import Sink, websocket_with_sink
 from messaging_client.transport.packets import DISCONNECT_FRAME, INVALID_FRAME, encode_event, packets_up_to
 from messaging_client.transport.refusals import Refusal, explain
 from messaging_client.transport.replies import Replies
@@ -75,6 +76,7 @@ class Link:
 
     Attributes:
         on_event: called for each event from now on.
+        sink: takes frames as they arrive; None where that is not possible.
     """
 
     def __init__(
@@ -100,14 +102,16 @@ class Link:
         self._last_heard = time.monotonic()
         self.ended: asyncio.Future[Cause] = self._loop.create_future()
         self.is_fast = fast_path.is_usable()
+        self.sink: Sink | None = None
+        # aiohttp's own default is 4 MiB, and it refuses the limit itself.
+        self._most_bytes = config.max_response_bytes + 1
         self.sio = Client(
             reconnection=False,
             handle_sigint=False,
             logger=_SILENT,
             engineio_logger=_SILENT,
             serializer=packets_up_to(config.max_response_bytes),
-            # aiohttp's own default is 4 MiB, and it refuses the limit itself.
-            websocket_extra_options={"max_msg_size": config.max_response_bytes + 1, "proxy": config.proxy},
+            websocket_extra_options={"max_msg_size": self._most_bytes, "proxy": config.proxy},
         )
         self._engine: Engine = self.sio.eio
         self._engine.link = self.sio.link = self
@@ -286,7 +290,10 @@ class Link:
         writers = [each for each in args if isinstance(each, WebSocketWriter)] if self.is_fast else []
         for writer in writers:
             writer.transport = cast(asyncio.Transport, Cork(writer.transport))
-        self._websocket = aiohttp.ClientWebSocketResponse(*args, **kwargs)
+        if self.is_fast and fast_path.is_aiohttp_known():
+            self._websocket, self.sink = websocket_with_sink(self._most_bytes, *args, **kwargs)
+        else:
+            self._websocket = aiohttp.ClientWebSocketResponse(*args, **kwargs)
         return self._websocket
 
     def _watch(self) -> None:
@@ -321,6 +328,12 @@ class Link:
         """Hand on an event, unless the link has ended or is being left."""
         if not (self._leaving or self.ended.done()):
             self.on_event(name, args)
+
+    def take(self, event: list[Any]) -> None:
+        """Note that the server has just sent something, and hand on what it is: a name and its arguments."""
+        self._last_heard = time.monotonic()
+        if not (self._leaving or self.ended.done()):
+            self.on_event(event[0], tuple(event[1:]))
 
     def _disconnected(self, reason: str = "", *_more: Any) -> None:
         is_server = reason == self.sio.reason.SERVER_DISCONNECT

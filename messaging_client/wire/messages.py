@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from messaging_client.canonical import FIRST_TOO_LONG, to_id, usual_moment
+from messaging_client.canonical import FIRST_TOO_LONG, can_be_written, to_id, usual_moment
 from messaging_client.models import Id, Message, MessageStatus, MessageType, Participant
 from messaging_client.wire.construct import Given, complete
 from messaging_client.wire.errors import PayloadError
@@ -111,7 +111,9 @@ def message_from_wire(
         raise PayloadError("a message is not an object", payload)
     fields, outer = _unwrapped(payload) if "message" in payload else (payload, None)
     shape = _SHAPES[tuple(fields)]
-    identity, named, content, time, kind, status, read_at, client_id = shape.values(fields)
+    identity, named, content, time, kind, status, read_at, client_id = (
+        shape.values(fields) if shape.doubled else shape.pick((*fields.values(), None))
+    )
     # What almost every payload holds is told apart here: a call for each value would cost more than all the rest.
     if type(identity) is not int or not 0 <= identity < FIRST_TOO_LONG:
         identity = to_id(identity)
@@ -125,7 +127,7 @@ def message_from_wire(
         told = MessageType.TEXT if kind is None or kind == "" else message_type_from_wire(kind)
     if type(status) is not str or (state := _STATUSES.get(status)) is None:
         state = _STATUSES.get(folded(status), MessageStatus.UNKNOWN)
-    if type(content) is not str or not content.isascii():
+    if type(content) is not str or not (content.isascii() or can_be_written(content)):
         content = _text(content, payload)
     is_timed = time is not None and time != ""
     if type(time) is not str or (moment := usual_moment(time)) is None:

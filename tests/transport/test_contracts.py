@@ -8,12 +8,14 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
 import engineio
 import socketio
+from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.http import WebSocketWriter
 from pydantic import BaseModel
 from socketio import packet
@@ -26,6 +28,7 @@ PRIVATE = {
     "_engineio_client_class": socketio.AsyncClient,
     "_engineio_server_class": socketio.AsyncServer,
     "_binary_packet": socketio.AsyncClient,
+    "_buffer": WebSocketDataQueue,
     "_handle_ack": socketio.AsyncClient,
     "_handle_connect": socketio.AsyncClient,
     "_handle_eio_connect": socketio.AsyncServer,
@@ -66,7 +69,8 @@ def test_no_private_name_is_without_its_contract() -> None:
     client = socketio.AsyncClient(reconnection=False, handle_sigint=False)
     assert client._binary_packet is None
     for name, owner in PRIVATE.items():
-        assert name == "_binary_packet" or callable(getattr(owner, name)), name
+        assert name in ("_binary_packet", "_buffer") or callable(getattr(owner, name)), name
+    assert isinstance(WebSocketDataQueue(None, 1, loop=None)._buffer, deque)  # type: ignore[arg-type]
 
 
 def parameters(function: object) -> list[str]:

@@ -1,0 +1,260 @@
+"""Frames taken as they arrive: held against the library's own way, whatever pieces the network brings them in."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import struct
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import WSCloseCode, WSMsgType
+from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
+from aiohttp.client_proto import ResponseHandler
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from peers import Peer, poll
+from test_fast_path import Outcome, Reader, acknowledgements, events, linked
+
+from messaging_client.canonical import can_be_written
+from messaging_client.transport import fast_path
+from messaging_client.transport.engine import BATCH
+from messaging_client.transport.frames import Sink, Socket
+
+_PING = None  # one of the web socket itself, not of Engine.IO
+
+
+class Protocol:
+    """What aiohttp's queue knows of the connection."""
+
+    _reading_paused = False
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.parser: Any = None
+        self.queue: Any = None
+
+    def pause_reading(self) -> None:
+        self._reading_paused = True
+        self.told.append("pause")
+
+    def resume_reading(self) -> None:
+        self._reading_paused = False
+        self.told.append("resume")
+
+    def set_parser(self, parser: Any, queue: Any, _callback: Any = None) -> None:
+        self.parser, self.queue = parser, queue
+
+
+class Writer:
+    """A network that is slow to take what is sent."""
+
+    async def send_frame(self, *_: object) -> None:
+        for _turn in range(3):
+            await asyncio.sleep(0)
+
+    async def close(self, *_: object) -> None:
+        await self.send_frame()
+
+
+class Response:
+    connection = None
+
+    def close(self) -> None:
+        """As of a response."""
+
+
+class Wire:
+    """A link that reads from a web socket into which bytes are put by hand."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.reader = Reader(is_fast=True, **settings)
+        self.link, self.protocol = self.reader.link, Protocol()
+        loop = asyncio.get_running_loop()
+        queue = WebSocketDataQueue(self.protocol, 2**16, loop=loop)  # type: ignore[arg-type]
+        # As `ClientSession._ws_connect` does.
+        self.socket: Any = self.link._new_websocket(
+            queue, Writer(), None, Response(), aiohttp.ClientWSTimeout(), True, True, loop, compress=0
+        )
+        parser = WebSocketReader(queue, 1000, compress=False, decode_text=True)
+        self.socket._parser = parser
+        self.protocol.set_parser(parser, queue)
+        engine = self.link.sio.eio
+        engine.ws, engine.write_loop_task = self.socket, object()
+        self.reading = loop.create_task(engine._read_frames())
+
+    async def put(self, data: bytes, turns: int = 0) -> None:
+        self.protocol.parser.feed_data(data)
+        for _turn in range(turns):
+            await asyncio.sleep(0)
+
+    async def end(self) -> None:
+        assert self.link.sink is not None
+        for _turn in range(1000):
+            await asyncio.sleep(0)
+            if not self.link.sink.queued:
+                break
+        for _turn in range(10):
+            await asyncio.sleep(0)
+        if not self.reading.done():
+            self.reading.cancel()
+            await asyncio.wait({self.reading})
+
+
+def on_the_wire(frame: str | bytes | None) -> bytes:
+    code, body = (0x89, b"") if frame is None else (0x81, frame.encode()) if isinstance(frame, str) else (0x82, frame)
+    length = len(body)
+    return bytes([code, length]) + body if length < 126 else bytes([code, 126]) + struct.pack(">H", length) + body
+
+
+others: st.SearchStrategy[str | bytes | None] = st.sampled_from(
+    [
+        _PING,
+        "2",
+        "2x",
+        "6",
+        '421["e"]',
+        '427["e",1]',
+        "42{}",
+        '42["e",NaN]',
+        '42["e","\\ud800"]',
+        '42["e"] ',
+        '42["e",18446744073709551616]',
+        "43[1]",
+        '42/admin,["e"]',
+        '451-["e",{"_placeholder":true,"num":0}]',
+        b"bytes",
+    ]
+)
+
+
+def can_be_sent(frame: str) -> bool:
+    return can_be_written(frame) and len(frame) < 60_000
+
+
+plain = (events | acknowledgements).filter(can_be_sent)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(plain | plain | others, max_size=60),
+    st.lists(st.tuples(st.integers(1, 400), st.integers(0, 4)), min_size=1, max_size=12),
+    st.booleans(),
+    st.sampled_from([frozenset(), frozenset({"new_message"})]),
+)
+def test_frames_have_the_outcome_of_the_librarys_way_in_whatever_pieces_they_come(
+    given: list[str | bytes | None], pieces: list[tuple[int, int]], recovers: bool, raises: frozenset[str]
+) -> None:
+    async def by_wire() -> Outcome:
+        wire = Wire(recovers=recovers, raises=raises)
+        data = b"".join(map(on_the_wire, given))
+        for turn in range(len(data)):
+            size, turns = pieces[turn % len(pieces)]
+            await wire.put(data[:size], turns)
+            data = data[size:]
+            if not data:
+                break
+        await wire.end()
+        return wire.reader.outcome()
+
+    async def by_library() -> Outcome:
+        reader = Reader(is_fast=False, recovers=recovers, raises=raises)
+        for frame in given:
+            if frame is not None:
+                await reader.read(frame)
+        return reader.outcome()
+
+    assert asyncio.run(by_wire()) == asyncio.run(by_library())
+
+
+async def test_nothing_overtakes_what_waits() -> None:
+    wire = Wire()
+    await asyncio.sleep(0)
+    # Every fifth wants an answer, and goes the library's way.
+    numbers = [f'42{"" if number % 5 else "7"}["n",{number}]' for number in range(10 * BATCH)]
+    for start in range(0, len(numbers), 7):
+        await wire.put(b"".join(map(on_the_wire, [_PING, *numbers[start : start + 7]])), turns=start % 3)
+    await wire.end()
+    assert [args[0] for _, args in wire.reader.told] == list(range(len(numbers)))
+
+
+async def test_a_batch_is_taken_at_once_and_the_rest_in_turns() -> None:
+    wire = Wire()
+    await asyncio.sleep(0)
+    told, turns = wire.reader.told, []
+    await wire.put(on_the_wire('42["n"]') * (10 * BATCH))
+    assert len(told) == BATCH
+    while len(told) < 10 * BATCH:
+        turns.append(len(told))
+        await asyncio.sleep(0)
+    assert max(later - earlier for earlier, later in itertools.pairwise(turns)) <= BATCH
+    # The reader waits again: what comes now is taken at once.
+    for _turn in range(3):
+        await asyncio.sleep(0)
+    await wire.put(on_the_wire('42["n"]'))
+    assert len(told) == 10 * BATCH + 1
+    await wire.end()
+
+
+async def test_the_network_is_held_up_where_too_much_waits() -> None:
+    wire = Wire()
+    await asyncio.sleep(0)
+    await wire.put(on_the_wire(f'42["n","{"x" * 10_000}"]') * 40)
+    assert wire.protocol.told == ["pause"]
+    await wire.end()
+    assert wire.protocol.told == ["pause", "resume"]
+    assert len(wire.reader.told) == 40
+
+
+@pytest.mark.parametrize("before", [0, 2 * BATCH])
+async def test_a_text_that_is_no_utf_8_ends_it(before: int) -> None:
+    wire = Wire()
+    await asyncio.sleep(0)
+    event, bad = on_the_wire('42["e"]'), b'42["\xff"]'
+    await wire.put(event * before + bytes([0x81, len(bad)]) + bad + event)
+    await wire.end()
+    assert wire.reading.done()
+    assert not wire.reading.cancelled()
+    assert (wire.socket.closed, wire.socket.close_code) == (True, WSCloseCode.INVALID_TEXT)
+    assert wire.reader.told == [("e", ())] * before
+
+
+async def test_the_socket_gives_texts() -> None:
+    wire = Wire()
+    wire.reading.cancel()
+    await asyncio.wait({wire.reading})
+    await wire.put(on_the_wire("0é") + on_the_wire(b"bytes") + b"\x81\x01\xff")
+    assert await wire.socket.receive() == (WSMsgType.TEXT, "0é", "")
+    assert await wire.socket.receive() == (WSMsgType.BINARY, b"bytes", "")
+    assert (await wire.socket.receive()).type is WSMsgType.ERROR
+    assert (wire.socket.closed, wire.socket.close_code) == (True, WSCloseCode.INVALID_TEXT)
+
+
+# --- what it stands on ------------------------------------------------------------------------------------------------
+
+
+async def test_the_private_names_of_aiohttp() -> None:
+    assert fast_path.is_aiohttp_known(), aiohttp.__version__
+    async with Peer() as peer, linked(peer.url, []) as link:
+        websocket: Any = link._websocket
+        assert type(websocket) is Socket
+        protocol = websocket._response.connection.protocol
+        assert type(protocol) is ResponseHandler
+        assert "set_parser" not in vars(protocol)
+        assert websocket._reader is protocol._payload is link.sink
+        assert websocket._parser is protocol._payload_parser
+        assert isinstance(link.sink, Sink)
+        assert link.sink.ready == BATCH  # the reader waits
+
+
+async def test_without_a_version_of_aiohttp_that_is_known_all_goes_through_its_queue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fast_path, "is_aiohttp_known", lambda: False)
+    told: list[Any] = []
+    async with Peer() as peer, linked(peer.url, told) as link:
+        assert link.sink is None
+        await peer.visit.emit("one", "é")
+        await poll(lambda: told)
+    assert told == [("one", ("é",))]
