@@ -34,14 +34,14 @@ async def serve(
     """
     asked_to_stop = asyncio.Event()
     async with MessagingServer(database, port, host, options=options, secret=secret) as server:
-        with _signals(asked_to_stop.set):
+        with stopped_by_signals(asked_to_stop.set):
             if on_ready is not None:
                 on_ready(server)
             await asked_to_stop.wait()
 
 
 @contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
+def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
     """Call `stop` on SIGINT and SIGTERM during the block, where the loop can hear signals."""
     loop = asyncio.get_running_loop()
     before: dict[signal.Signals, Any] = {}

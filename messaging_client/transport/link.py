@@ -36,6 +36,7 @@ from messaging_client.transport.packets import DISCONNECT_FRAME, INVALID_FRAME, 
 from messaging_client.transport.refusals import Refusal, explain
 from messaging_client.transport.replies import Replies
 from messaging_client.transport.sockets import Sockets
+from messaging_client.transport.tap import Tap
 
 # Outside the tree of loggers, so that nobody's configuration turns it on: the library's INFO lines print tokens and
 # payloads, and cost 45 % of the event rate.
@@ -72,6 +73,7 @@ class Link:
         clock: for time-outs of calls; the silence of the server is measured in real time.
         on_event: called for each event, in order, with its name and arguments; must not raise or block.
         ssl_context: for `https`, or None.
+        tap: told of every frame, or None.
 
     Attributes:
         on_event: called for each event from now on.
@@ -84,8 +86,10 @@ class Link:
         clock: Clock,
         on_event: Callable[[str, tuple[Any, ...]], None],
         ssl_context: ssl.SSLContext | None,
+        tap: Tap | None = None,
     ) -> None:
         self._config = config
+        self._tap = tap
         self._clock = clock
         self.on_event = on_event
         self._ssl_context = ssl_context
@@ -287,6 +291,8 @@ class Link:
         for writer in writers:
             writer.transport = cast(asyncio.Transport, Cork(writer.transport))
         self._websocket = aiohttp.ClientWebSocketResponse(*args, **kwargs)
+        if self._tap is not None:
+            self._tap.websocket(self._websocket)
         return self._websocket
 
     def _watch(self) -> None:
