@@ -70,6 +70,9 @@ class Recorder:
     Args:
         client: whose frames and requests are recorded.
         path, contents, max_bytes, overwrite, keep_url: as for `recording()`.
+
+    Attributes:
+        on_full: called once, when the file has reached its largest size or cannot be written any more.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Recorder:
             raise ConfigurationError("recording() takes a MessagingClient.")
         if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < _LEAST_BYTES:
             raise ConfigurationError(f"max_bytes must be a whole number of bytes, {_LEAST_BYTES} or more.")
+        self.on_full: Callable[[], object] | None = None
         self._client = client
         self._path = path
         self._contents = contents
@@ -204,6 +208,11 @@ class Recorder:
             lines.write({"t": at, **make()})
         except Exception as error:  # noqa: BLE001 - a fault of the recording must not harm a client that works
             lines.failure = f"an unexpected {type(error).__name__}; please report it"
+        self._look_for_end(lines)
+
+    def _look_for_end(self, lines: Lines) -> None:
+        if self.on_full is not None and (lines.is_full or lines.failure is not None):
+            self.on_full()
 
     def _note_user(self, lines: Lines, at: float) -> None:
         """Write down who the user is, once the token has been read."""

@@ -155,7 +155,7 @@ class Redaction:
         if kind not in ("event", "binary_event") or not isinstance(data, list) or not data:
             return self.value(data)
         name, *args = data
-        key = "conversation_id" if name in structural.JOIN_EVENTS else ""
+        key = "conversation_id" if isinstance(name, str) and name in structural.JOIN_EVENTS else ""
         return [self._event_name(name), *(self.value(each, key) for each in args)]
 
     def _event_name(self, name: Any) -> Any:

@@ -158,6 +158,10 @@ class Replay:
             return
         script = self._links[self._next]
         self._next += 1
+        if self._next == 1 and self._served > script.answers:
+            # Somebody else has asked before, or asked more: the connection begins with what it began with.
+            self._answers.rewind()
+            self._served = script.answers
         if script.refusal is not None:
             self._say(f"connection {self._next} of {len(self._links)}: refused, as recorded")
             self._look_for_end()

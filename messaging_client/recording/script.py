@@ -45,12 +45,14 @@ class LinkScript:
     Attributes:
         refusal: what the server refused it with, or None.
         was_left: whether the client ended it.
+        answers: how many requests had been answered before it was acknowledged.
         cues: what the server told, in order.
         acknowledgements: what it acknowledged the client's events with, by their names, in order.
     """
 
     refusal: Any = None
     was_left: bool = False
+    answers: int = 0
     cues: list[Cue] = field(default_factory=list)
     acknowledgements: dict[str, deque[list[Any]]] = field(default_factory=lambda: defaultdict(deque))
 
@@ -147,7 +149,7 @@ def _link(lines: list[FrameLine | CloseLine], answered: dict[int, int]) -> LinkS
             script.refusal = line.data
             return script
         elif kind == "connect":
-            opened = line.t
+            opened, script.answers = line.t, answered[id(line)]
         elif opened is None:
             continue
         elif kind == "ack" and isinstance(line, FrameLine) and isinstance(line.data, list):

@@ -55,7 +55,19 @@ _CONTAINERS = spellings(
 _HIDDEN = spellings(
     *("content", "contenu", "titre", "title", "name", "nom", "prenom", "last_name", "first_name", "specialite"),
     *("user_name", "sender_name", "recipient_name", "expediteur_nom", "expediteur_prenom", "destinataire_nom"),
-    *("destinataire_prenom", "error", "erreur", "detail", "reason", "code", "email", "sid", "pid", "session_id", "token"),
+    *(
+        "destinataire_prenom",
+        "error",
+        "erreur",
+        "detail",
+        "reason",
+        "code",
+        "email",
+        "sid",
+        "pid",
+        "session_id",
+        "token",
+    ),
 )
 
 STRUCTURAL_KEYS = frozenset((*_IDS, *_TIMES, *_WORD_KEYS, *_COUNTS))
@@ -109,7 +121,7 @@ _TIME = re.compile(
 _TITLE = re.compile(
     r"(?:Messages - )?(?:Ordonnance|Consultation|Examen) (?:#|n°)?[0-9]{1,19}",
 )
-_EVENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_:.-][A-Za-z0-9]+)*", re.ASCII)
+_EVENT_NAME = re.compile(r"[a-z][A-Za-z0-9]*(?:[_:.-][A-Za-z0-9]+)*", re.ASCII)
 _LONGEST_EVENT_NAME = 64
 _LONG_NUMBER = re.compile(r"[0-9]{5,}")
 
@@ -134,7 +146,7 @@ def is_structural(key: str, text: str) -> bool:
 
 
 def is_event_name(text: str) -> bool:
-    """Whether a text can be shown as the name of an event: what programmers write, without long numbers."""
+    """Whether a text can be shown as the name of an event: what programmers write, and no name of a person."""
     if len(text) > _LONGEST_EVENT_NAME or _LONG_NUMBER.search(text):
         return False
     return text in EVENTS or _EVENT_NAME.fullmatch(text) is not None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from scenes import DOCTOR, PATIENT, TIMEOUT, Scene
+from scenes import DOCTOR, TIMEOUT, Scene
 
 from messaging_client import (
     ConnectionChange,
@@ -102,4 +101,4 @@ async def test_a_fresh_client_is_told_what_the_first_one_was(scene: Scene, tmp_p
     await scene.server.aclose()
     again = await played(path, len(told), speed)
     assert again == told
-    assert [each[0] for each in told].count('gap') == 1
+    assert [each[0] for each in told].count("gap") == 1
