@@ -155,7 +155,9 @@ class Replay:
 
     async def _connect(self, sid: str, environ: Any, auth: Any) -> None:
         if self._next >= len(self._links):
-            return
+            if not self._links or self._links[-1].refusal is None:
+                return
+            self._rewind()  # who was refused at the end says no goodbye
         script = self._links[self._next]
         self._next += 1
         if self._next == 1 and self._served > script.answers:
@@ -253,7 +255,7 @@ class Replay:
         self._served += 1
         self._changes.notify()
         if recorded.status is None:
-            transport_of(scope).abort()  # as there was no answer
+            await _break_off(scope, receive)
         else:
             await _response(recorded)(scope, receive, send)
 
@@ -267,6 +269,15 @@ class Replay:
 
     def _say(self, line: str) -> None:
         self._on_news(line)
+
+
+async def _break_off(scope: Any, receive: Any) -> None:
+    """End the connection, as there was no answer; inside of one, for without it aiohttp would ask once more."""
+    transport = transport_of(scope)
+    transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+    transport.close()
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _response(recorded: ResponseLine) -> Response:
