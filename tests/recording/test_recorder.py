@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -63,9 +64,8 @@ async def everything(scene: Scene, client: MessagingClient) -> None:
     await client.get_conversation_participants(conversation)
     await client.get_user_info(PATIENT[1], "patient")
     await client.get_message_history("ordonnance", 15)
-    await client.create_conversation(
-        f"{CANARY} {CANARY_NAME}", [client.current_user, {"participant_id": 5, "participant_type": "patient"}]
-    )
+    people = [client.current_user, {"participant_id": 5, "participant_type": "patient"}]
+    await client.create_conversation(f"{CANARY} {CANARY_NAME}", people)
     await client.mark_message_as_read(said["id_message"])
     for fault in (
         lambda: faults.answer(None, 400, message=f"{CANARY} {CANARY_TOKEN}"),
@@ -75,9 +75,10 @@ async def everything(scene: Scene, client: MessagingClient) -> None:
     ):
         fault()
         with pytest.raises(MessagingError):
-            await client.create_conversation(CANARY, [client.current_user])
+            await client.create_conversation(CANARY, people)
+    assert not faults.pending()
     with pytest.raises(MessagingError):
-        await client.get_conversation_messages(f"{IN_ADDRESSES}/7")
+        await client.get_conversation_messages(f"{IN_ADDRESSES}-7")
     with pytest.raises(MessagingError):
         await client.get_medecin_conversations(statut=f"{IN_ADDRESSES} 7")
 
@@ -110,6 +111,8 @@ async def test_no_canary_of_any_operation_is_in_the_file(
     }
     asked = {line["operation"] for line in lines if line["kind"] == "request"}
     assert asked >= {"send", "messages", "unread_conversations", "participants", "user_info", "history", "create"}
+    assert any(re.search(r"/conversation/\[~32 \w+\]/messages", line.get("path", "")) for line in lines)
+    assert {400, 409} <= {line.get("status") for line in lines}
     assert len([line for line in lines if line["kind"] == "request"]) == recorder.summary().requests
 
 
