@@ -35,6 +35,7 @@ from messaging_client.subscriptions import Subscriptions
 from messaging_client.transport.address import ServerAddress
 from messaging_client.transport.auth import Token, TokenSource
 from messaging_client.transport.retry import Backoff
+from messaging_client.transport.tap import Tap
 from messaging_client.wire.messages import message_order_key, order_key
 from messaging_client.wire.routes import RouteTable
 
@@ -252,6 +253,11 @@ class Parts(Subscriptions, Operations):
             return sender.type == user.type
         types = {each.type for each in self._all_rooms.people_of(message.conversation_id) if each.id == sender.id}
         return user.type in types or not types
+
+    def _set_tap(self, tap: Tap | None) -> None:
+        """Have all that is sent and received from now on told to `tap`; used by recordings."""
+        self._connection.set_tap(tap)
+        self._http.set_tap(tap)
 
     async def _hold_room(self, conversation_id: Id, holder: object) -> None:
         """Be in a room as long as `holder` holds it; used by sessions."""

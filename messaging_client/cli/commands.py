@@ -15,7 +15,9 @@ from messaging_client.cli.chat import chat
 from messaging_client.cli.choices import EventKind, Filter, Person
 from messaging_client.cli.exit_codes import ExitCode, table
 from messaging_client.cli.options import ServerArguments, with_server
+from messaging_client.cli.record import record
 from messaging_client.cli.relay import relay, work
+from messaging_client.cli.replay import replay
 
 _JSON_HELP = "One line of JSON for each thing, in place of words; its form is documented."
 
@@ -226,9 +228,8 @@ async def inspect(server: ServerArguments, as_json: JsonOption = False) -> int:
     return token.inspect(server, as_json=as_json)
 
 
-app.command()(chat)
-app.command()(relay)
-app.command()(work)
+for each in (chat, record, replay, relay, work):
+    app.command()(each)
 
 
 @app.command()

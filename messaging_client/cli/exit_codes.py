@@ -33,7 +33,7 @@ class ExitCode(IntEnum):
         return made
 
     OK = 0, "done"
-    FAILED = 1, "a check of diagnose failed, serve could not start, or a fault of ours"
+    FAILED = 1, "a check of diagnose failed, no server started, or a fault of ours"
     USAGE = 2, "wrong arguments, or a setting that cannot work; nothing was sent"
     UNREACHABLE = 3, "the server could not be reached, or did not answer in time"
     AUTHENTICATION = 4, "no usable token, or the server refused it"

@@ -18,6 +18,7 @@ import socketio
 from messaging_client.testing.event_faults import Delivery
 from messaging_client.testing.inputs import Refused
 from messaging_client.testing.network import transport_of
+from messaging_client.testing.options import ServerOptions
 from messaging_client.testing.records import Identity
 from messaging_client.testing.rules import (
     CloseSocket,
@@ -53,7 +54,7 @@ class _Engine(engineio.AsyncServer):  # type: ignore[misc]
         return task
 
 
-class _Server(socketio.AsyncServer):  # type: ignore[misc]
+class Server(socketio.AsyncServer):  # type: ignore[misc]
     """The server, which says when a client has had its CONNECT packet."""
 
     on_connected: Callable[[str], Awaitable[None]]
@@ -75,6 +76,29 @@ class _Server(socketio.AsyncServer):  # type: ignore[misc]
         sid = self.manager.sid_from_eio_sid(eio_sid, "/")
         if sid is not None and self.manager.is_connected(sid, "/"):
             await self.on_connected(sid)
+
+    async def end(self) -> None:
+        """End what the libraries left running, once the connections have been cut."""
+        background = set(self.eio.background)
+        for task in background:
+            task.cancel()
+        if background:
+            await asyncio.wait(background)
+
+
+def new_server(options: ServerOptions) -> Server:
+    """Make a Socket.IO server, an ASGI application by its `handle_request`, without handlers."""
+    return Server(
+        async_mode="asgi",
+        async_handlers=False,  # one event of a client after the other, in order
+        cors_allowed_origins="*",
+        transports=["websocket"],
+        ping_interval=options.ping_interval,
+        ping_timeout=options.ping_timeout,
+        max_http_buffer_size=options.max_http_buffer_size,
+        logger=_SILENT,
+        engineio_logger=_SILENT,
+    )
 
 
 @dataclass(slots=True, eq=False)
@@ -119,18 +143,7 @@ class Sockets:
         self._frozen: set[asyncio.Transport] = set()
         self.clients: dict[str, Client] = {}
         self.rooms: dict[str, dict[str, None]] = {}
-        options = around.options
-        self._sio = _Server(
-            async_mode="asgi",
-            async_handlers=False,  # one event of a client after the other, in order
-            cors_allowed_origins="*",
-            transports=["websocket"],
-            ping_interval=options.ping_interval,
-            ping_timeout=options.ping_timeout,
-            max_http_buffer_size=options.max_http_buffer_size,
-            logger=_SILENT,
-            engineio_logger=_SILENT,
-        )
+        self._sio = new_server(around.options)
         self._sio.on_connected = self._connected
         self._sio.on("connect", self._connect)
         self._sio.on("disconnect", self._disconnect)
@@ -168,11 +181,7 @@ class Sockets:
 
     async def stop(self) -> None:
         """End what the libraries left running; the network has cut the connections before."""
-        background = set(self._sio.eio.background)
-        for task in background:
-            task.cancel()
-        if background:
-            await asyncio.wait(background)
+        await self._sio.end()
 
     # The life of a connection
 

@@ -26,6 +26,7 @@ from messaging_client.transport.joins import Joins
 from messaging_client.transport.link import Link
 from messaging_client.transport.opening import EventSink, Opening
 from messaging_client.transport.refusals import HandshakeRefused
+from messaging_client.transport.tap import Tap
 from messaging_client.wire import events as names
 from messaging_client.wire import payloads
 
@@ -43,7 +44,12 @@ class Attempts:
         clock: what `connect_timeout` is measured by.
         on_event: called for each event of the server, in order, once the link has been adopted.
         adopt: takes over each link that is ready, with the events that wait for its release.
+
+    Attributes:
+        tap: told of every frame of the links to come, or None.
     """
+
+    tap: Tap | None = None
 
     def __init__(
         self,
@@ -110,7 +116,7 @@ class Attempts:
         """Open a link and make it ready; it is handed over only then, and its events wait till then."""
         opening = Opening(self._on_event, self._config.queue_size)
         context = tls.context_for(self._config.verify, self._config.cert) if self._address.scheme == "https" else None
-        link = Link(self._config, clock=self._clock, on_event=opening.take, ssl_context=context)
+        link = Link(self._config, clock=self._clock, on_event=opening.take, ssl_context=context, tap=self.tap)
         opening.link = link
         is_handed_over = False
         try:

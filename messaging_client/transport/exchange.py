@@ -23,6 +23,7 @@ from messaging_client.transport.address import ProxyAddress, ServerAddress
 from messaging_client.transport.aio import Attempt, AttemptFailed, Pool, Received
 from messaging_client.transport.auth import Trial
 from messaging_client.transport.statuses import Answer, is_success
+from messaging_client.transport.tap import Tap
 
 logger = logging.getLogger("messaging_client.rest")
 
@@ -73,10 +74,16 @@ class Exchanges:
     Raises:
         ConfigurationError: a proxy or a certificate file that cannot be used.
 
+    Attributes:
+        tap: told of every request and its outcome, or None.
+
     """
+
+    tap: Tap | None = None
 
     def __init__(self, address: ServerAddress, config: MessagingConfig, clock: Clock) -> None:
         self.closed = False
+        self._base = address.base_url + config.api_path.rstrip("/")
         self._config = config
         self._clock = clock
         self._proxy = None if config.proxy is None else ProxyAddress.parse(config.proxy)
@@ -108,6 +115,7 @@ class Exchanges:
         attempt = Attempt()
         if call.on_attempt is not None:
             call.on_attempt(attempt)
+        outcome_told = None if self.tap is None else self.tap.asked(call, method, url.removeprefix(self._base))
         started = self._clock.monotonic()
         seconds = min(call.timeout, call.ends_at - started)
         outcome: Answer | MessagingError
@@ -115,6 +123,8 @@ class Exchanges:
             outcome = await run_within(self._clock, self._exchange(call, method, url, attempt), seconds)
         except (TimeoutError, AttemptFailed, CancelledWithin) as failure:
             outcome = _failed(call, attempt, failure, seconds)
+        if outcome_told is not None:
+            outcome_told(outcome)
         took = round((self._clock.monotonic() - started) * 1000)
         say(
             logger,

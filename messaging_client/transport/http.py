@@ -34,6 +34,7 @@ from messaging_client.transport.exchange import Call, Exchanges, closed_error
 from messaging_client.transport.retry import REPEATED_STATUSES, Backoff, date_told
 from messaging_client.transport.routing import MAYBE_ANOTHER, Routes, most_telling
 from messaging_client.transport.statuses import Answer, error_for, parsed
+from messaging_client.transport.tap import Tap
 from messaging_client.wire.routes import Route, RouteTable
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -102,6 +103,10 @@ class RestClient:
         self._exchanges = Exchanges(address, config, clock)
         self._ended: asyncio.Future[None] | None = None
         self.server_time: datetime | None = None  # the server's clock, in whole seconds, as its latest answer told it
+
+    def set_tap(self, tap: Tap | None) -> None:
+        """Have every request and its outcome told to `tap`; None ends it."""
+        self._exchanges.tap = tap
 
     @property
     def closed(self) -> bool:

@@ -37,6 +37,7 @@ from messaging_client.transport.packets import DISCONNECT_FRAME, INVALID_FRAME, 
 from messaging_client.transport.refusals import Refusal, explain
 from messaging_client.transport.replies import Replies
 from messaging_client.transport.sockets import Sockets
+from messaging_client.transport.tap import Tap
 
 # Outside the tree of loggers, so that nobody's configuration turns it on: the library's INFO lines print tokens and
 # payloads, and cost 45 % of the event rate.
@@ -73,6 +74,7 @@ class Link:
         clock: for time-outs of calls; the silence of the server is measured in real time.
         on_event: called for each event, in order, with its name and arguments; must not raise or block.
         ssl_context: for `https`, or None.
+        tap: told of every frame, or None.
 
     Attributes:
         on_event: called for each event from now on.
@@ -86,8 +88,10 @@ class Link:
         clock: Clock,
         on_event: Callable[[str, tuple[Any, ...]], None],
         ssl_context: ssl.SSLContext | None,
+        tap: Tap | None = None,
     ) -> None:
         self._config = config
+        self._tap = tap
         self._clock = clock
         self.on_event = on_event
         self._ssl_context = ssl_context
@@ -290,10 +294,12 @@ class Link:
         writers = [each for each in args if isinstance(each, WebSocketWriter)] if self.is_fast else []
         for writer in writers:
             writer.transport = cast(asyncio.Transport, Cork(writer.transport))
-        if self.is_fast and fast_path.is_aiohttp_known():
+        if self._tap is None and self.is_fast and fast_path.is_aiohttp_known():
             self._websocket, self.sink = websocket_with_sink(self._most_bytes, *args, **kwargs)
         else:
             self._websocket = aiohttp.ClientWebSocketResponse(*args, **kwargs)
+        if self._tap is not None:  # it is told of what `receive` gives, so that a sink would pass it by
+            self._tap.websocket(self._websocket)
         return self._websocket
 
     def _watch(self) -> None:

@@ -37,6 +37,7 @@ from messaging_client.transport.joins import Joins
 from messaging_client.transport.link import Link
 from messaging_client.transport.opening import EventSink, Opening
 from messaging_client.transport.states import check_move
+from messaging_client.transport.tap import Tap
 
 _log = logging.getLogger("messaging_client.connection")
 
@@ -88,6 +89,7 @@ class Connection:
         self._is_kept = False  # somebody wants the connection other than those who wait for it
         self._refused: str | None = None  # final, until the user connects again
         self._is_closed = False
+        self.tap: Tap | None = None
         self._changed = asyncio.Event()
         self._joins = Joins(config)
         self._attempts = Attempts(
@@ -108,6 +110,10 @@ class Connection:
     def rooms(self) -> tuple[Id, ...]:
         """The conversations that are joined after every connection."""
         return self._joins.wanted
+
+    def set_tap(self, tap: Tap | None) -> None:
+        """Have every frame of the links to come, and every move, told to `tap`; None ends it."""
+        self._attempts.tap = self.tap = tap
 
     async def connect(self, *, wait: bool = True) -> None:
         """Make one attempt and wait for it, or start rounds of attempts in the background.
@@ -346,16 +352,17 @@ class Connection:
             attempt=self.attempt,
             error=error,
         )
-        self._on_change(
-            ConnectionChange(
-                state=state,
-                previous=previous,
-                cause=cause,
-                attempt=self.attempt,
-                error=error,
-                socket_id=self.socket_id,
-            )
+        change = ConnectionChange(
+            state=state,
+            previous=previous,
+            cause=cause,
+            attempt=self.attempt,
+            error=error,
+            socket_id=self.socket_id,
         )
+        if self.tap is not None:
+            self.tap.moved(change)
+        self._on_change(change)
 
     def _fail(self, state: State, cause: Cause, error: MessagingError) -> None:
         self._move(state, cause, without_frames(error))
