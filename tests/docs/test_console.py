@@ -34,6 +34,9 @@ NOT_RUN_ANYWHERE = {
 NOT_RUN = {
     "CONTRIBUTING.md": {r".*-m pytest .*": "the tests themselves"},
     "docs/how-to/deploying.md": {r"(docker|sudo|systemctl) .*": "there are neither Docker nor systemd"},
+    "docs/how-to/fleet.md": {
+        r"(export|messaging-client|nats) .*": "needs a NATS server; tests/fleet runs both commands"
+    },
     "docs/how-to/chat.md": {r"messaging-client chat.*": "needs a terminal to draw on; tests/tui drives it"},
     "docs/interoperation.md": {r".*-m pytest .*": "the tests themselves"},
     "docs/performance.md": {r".*-m benchmarks.*": "takes a quarter of an hour"},

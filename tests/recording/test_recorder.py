@@ -67,11 +67,11 @@ async def everything(scene: Scene, client: MessagingClient) -> None:
     people = [client.current_user, {"participant_id": 5, "participant_type": "patient"}]
     await client.create_conversation(f"{CANARY} {CANARY_NAME}", people)
     await client.mark_message_as_read(said["id_message"])
-    for fault in (
-        lambda: faults.answer(None, 400, message=f"{CANARY} {CANARY_TOKEN}"),
-        lambda: faults.answer(None, 409, body={"status": "fail", CANARY: {"detail": CANARY_NAME}}),
-        lambda: faults.garbage(None, body=f"<html>{CANARY} {CANARY_TOKEN}</html>"),
-        lambda: faults.raw(None, f"HTTP/1.1 200 {CANARY}\r\nX: {CANARY_TOKEN}\r\n{CANARY}".encode()),
+    for fault in (  # for one operation: what the client asks by itself at the same time must not have them
+        lambda: faults.answer("create", 400, message=f"{CANARY} {CANARY_TOKEN}"),
+        lambda: faults.answer("create", 409, body={"status": "fail", CANARY: {"detail": CANARY_NAME}}),
+        lambda: faults.garbage("create", body=f"<html>{CANARY} {CANARY_TOKEN}</html>"),
+        lambda: faults.raw("create", f"HTTP/1.1 200 {CANARY}\r\nX: {CANARY_TOKEN}\r\n{CANARY}".encode()),
     ):
         fault()
         with pytest.raises(MessagingError):
