@@ -238,9 +238,9 @@ class Parts(Subscriptions, Operations):
         types = {each.type for each in self._all_rooms.people_of(message.conversation_id) if each.id == sender.id}
         return user.type in types or not types
 
-    async def _hold_room(self, conversation_id: Id, holder: object) -> None:
-        """Be in a room as long as `holder` holds it; used by sessions."""
-        await self._rooms.hold(conversation_id, holder)
+    async def _hold_room(self, conversation_id: Id, holder: object) -> bool:
+        """Be in a room as long as `holder` holds it; used by sessions. See `Rooms.hold`."""
+        return await self._rooms.hold(conversation_id, holder, asks_first=True)
 
     async def _release_room(self, conversation_id: Id, holder: object) -> None:
         """Hold a room no longer; used by sessions."""

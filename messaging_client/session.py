@@ -144,8 +144,7 @@ class ConversationSession:
         """Title and description of the context, to show."""
         word = str(self.context_type or "conversation")
         number = self.context_id if self.context_id is not None else self.conversation_id
-        described = self._state.pages.context or {}
-        text = described.get("description")
+        text = self._state.context.get("description")
         return ContextInfo(f"{word.capitalize()} {number}", text if isinstance(text, str) else None)
 
     @property
