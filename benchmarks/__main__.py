@@ -10,7 +10,6 @@ from benchmarks import pages, table
 from benchmarks.catalogue import ALL
 from benchmarks.machine import described, speed_installed
 from benchmarks.measure import Benchmark, Setting, measure
-from benchmarks.processes import SideFailed
 from benchmarks.records import RESULTS, Records, load, merged, mode_of, record, save
 from tests.interop.node_process import install, why_no_node
 
@@ -46,12 +45,12 @@ def _settings(benchmark: Benchmark, given: argparse.Namespace) -> list[Setting]:
     return settings
 
 
-async def _measured(given: argparse.Namespace) -> tuple[Records, bool]:
-    """Measure what was asked for; gives what was found, and whether all of it went well."""
+async def _measured(given: argparse.Namespace) -> tuple[Records, list[str]]:
+    """Measure what was asked for, and keep each as soon as it is measured; gives what was found, and what failed."""
     about = described()
     rounds = given.rounds or (_QUICK_ROUNDS if given.quick else _FULL_ROUNDS)
     records: Records = {}
-    well = True
+    failures: list[str] = []
     for name in given.names or ALL:
         benchmark = ALL[name]
         if benchmark.needs_node and (reason := why_no_node()):
@@ -60,12 +59,14 @@ async def _measured(given: argparse.Namespace) -> tuple[Records, bool]:
         for setting in _settings(benchmark, given):
             try:
                 outcome = await measure(benchmark, setting, rounds)
-            except SideFailed as failure:
-                print(f"*** {name} HAS FAILED, and has no figures: {failure}", file=sys.stderr)
-                well = False
+            except Exception as failure:  # noqa: BLE001 - whatever goes wrong with one, the others are measured
+                failures.append(f"{name} HAS FAILED, and has no figures: {type(failure).__name__}: {failure}")
+                print(f"*** {failures[-1]}", file=sys.stderr)
                 continue
             records.setdefault(name, {})[mode_of(setting)] = record(outcome, about)
-    return records, well
+            if given.write:
+                save(merged(load(), records, ALL))
+    return records, failures
 
 
 def _show(records: Records, *, quick: bool) -> None:
@@ -92,13 +93,13 @@ def main() -> None:
             print(f"{each.name:12} {each.about}")
         return
     fresh: Records = {}
-    well = True
+    failures: list[str] = []
     if not given.render:
         if given.quick:
             print(_NOT_TO_QUOTE)
         if why_no_node() is None:
             install()
-        fresh, well = asyncio.run(_measured(given))
+        fresh, failures = asyncio.run(_measured(given))
         _show(fresh, quick=given.quick)
     if given.write or given.render:
         kept = merged(load(), fresh, ALL)
@@ -106,7 +107,9 @@ def main() -> None:
         for left in pages.write(kept):
             print(f"*** {left}", file=sys.stderr)
         print(f"kept in {RESULTS.name}, and in {pages.PAGE.name}")
-    if not well:
+    for failure in failures:
+        print(f"*** {failure}", file=sys.stderr)
+    if failures:
         sys.exit(1)
 
 

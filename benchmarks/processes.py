@@ -20,7 +20,7 @@ PEER = "eyJhbGciOiJIUzI1NiJ9.eyJpZCI6NSwicm9sZSI6InBhdGllbnQifQ.c2lnbmF0dXJl"  #
 
 
 class SideFailed(Exception):
-    """A run of a side ended without figures; the text has its last words."""
+    """A run of a side ended without figures, or its server did not begin; the text has its last words."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,10 @@ async def server(**options: Any) -> AsyncIterator[str]:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        yield f"http://127.0.0.1:{int(await process.stdout.readline())}"
+        port = await process.stdout.readline()
+        if not port:
+            raise SideFailed("the server ended before it listened")
+        yield f"http://127.0.0.1:{int(port)}"
     finally:
         process.stdin.close()
         await process.wait()

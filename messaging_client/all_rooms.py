@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from messaging_client.clock import Clock, finished_within
+from messaging_client.clock import Clock, Signal, finished_within
 from messaging_client.errors import MessagingError, RequestError, TransportError
 from messaging_client.events import ConversationUpdated, Notification
 from messaging_client.feed import Point
@@ -81,7 +81,7 @@ class AllRooms:
         self._asked_at: datetime | None = None  # server time when the first list was asked for in vain
         self._is_due = False
         self._looking: asyncio.Task[None] | None = None
-        self._hurry = asyncio.Event()
+        self._hurry = Signal()
         self._pace = 0.0
         self._looked_at = float("-inf")
 

@@ -7,7 +7,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 
-from messaging_client.clock import Clock, end_task, finished_within
+from messaging_client.clock import Clock, Signal, end_task, finished_within
 from messaging_client.dispatch import Dispatcher, EventStream
 from messaging_client.errors import ExpectTimeout, NotConnected
 from messaging_client.models import Id, Message
@@ -22,20 +22,22 @@ class Arrivals:
     """The latest new messages of one conversation, numbered from 1 as they came."""
 
     def __init__(self) -> None:
-        self._kept: deque[tuple[int, Message]] = deque(maxlen=KEPT)
-        self._news = asyncio.Event()
+        self._kept: deque[tuple[int, Message]] | None = None  # most of a kilobyte, made when the first one comes
+        self._news = Signal()
         self.count = 0
 
     def add(self, message: Message) -> None:
         """A message came."""
         self.count += 1
+        if self._kept is None:
+            self._kept = deque(maxlen=KEPT)
         self._kept.append((self.count, message))
         self._news.set()
 
     def after(self, number: int) -> list[tuple[int, Message]]:
         """Give what came after the message with this number, in order."""
         found: list[tuple[int, Message]] = []
-        for each in reversed(self._kept):
+        for each in reversed(self._kept or ()):
             if each[0] <= number:
                 break
             found.append(each)
@@ -80,7 +82,7 @@ class Waiting:
         self._dispatcher = dispatcher
         self._clock = clock
         self._queue_size = queue_size
-        self._streams: weakref.WeakSet[MessageStream] = weakref.WeakSet()
+        self._streams: weakref.WeakSet[MessageStream] | None = None
         self._searches: set[asyncio.Task[Message]] = set()
         self._waited_to = arrivals.count  # number of the latest message that `wait` gave
         self._streamed_to = arrivals.count  # the same of streams
@@ -92,6 +94,8 @@ class Waiting:
         self._dispatcher.attach(stream, (Message,), self._conversation_id)
         for _, message in self._arrivals.after(max(self._streamed_to, self._waited_to)):
             stream.offer(message)
+        if self._streams is None:
+            self._streams = weakref.WeakSet()
         self._streams.add(stream)
         return stream
 
@@ -116,7 +120,7 @@ class Waiting:
 
     def close(self) -> None:
         """End every stream, and everybody's waiting."""
-        for stream in tuple(self._streams):
+        for stream in tuple(self._streams or ()):
             stream.cancel()
         for search in self._searches:
             search.cancel()

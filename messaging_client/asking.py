@@ -13,7 +13,7 @@ from messaging_client.clock import Clock
 from messaging_client.config import MessagingConfig
 from messaging_client.errors import UnexpectedResponse
 from messaging_client.events import InvalidPayload
-from messaging_client.models import ContextType, Id, Participant, User, UserType
+from messaging_client.models import ContextType, History, Id, Participant, User, UserType
 from messaging_client.wire import payloads
 from messaging_client.wire.errors import PayloadError
 from messaging_client.wire.slices import Slices, step
@@ -63,6 +63,7 @@ class Asking:
         self._clock = clock
         self._user = user
         self._report = report
+        self._kept_pages: dict[Id, list[History]] = {}
 
     async def _ask(self, operation: str, values: Mapping[str, Id | str] = _NOTHING, **given: Any) -> Reply:
         """Send a request; arguments as for `RestClient.request`."""

@@ -43,6 +43,42 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
+class Signal:
+    """An `asyncio.Event` that takes no memory for those who wait until somebody does: a client has many."""
+
+    __slots__ = ("_is_set", "_waiters")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._waiters: tuple[asyncio.Future[None], ...] = ()
+
+    def is_set(self) -> bool:
+        """Whether it was set, and not cleared since."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Wake those who wait, and let nobody wait until it is cleared."""
+        self._is_set = True
+        for each in self._waiters:
+            if not each.done():
+                each.set_result(None)
+
+    def clear(self) -> None:
+        """Let those wait who come from now on."""
+        self._is_set = False
+
+    async def wait(self) -> None:
+        """Return once it is set."""
+        if self._is_set:
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters = (*self._waiters, waiter)
+        try:
+            await waiter
+        finally:
+            self._waiters = tuple(each for each in self._waiters if each is not waiter)
+
+
 async def until_done(work: asyncio.Future[Any]) -> None:
     """Wait until `work` is done, without cancelling or raising what came of it, as `asyncio.wait` does for several."""
     if work.done():

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from messaging_client.clock import end_task
+from messaging_client.clock import Signal, end_task
 from messaging_client.reports import CloseReport
 from messaging_client.transport.endings import brought_to_end
 
@@ -25,8 +25,8 @@ class Closing:
     def __init__(self, close: Callable[[float], Coroutine[Any, Any, CloseReport]]) -> None:
         self._close = close
         self._work: asyncio.Task[CloseReport] | None = None
-        self._hurry = asyncio.Event()
-        self.done = asyncio.Event()
+        self._hurry = Signal()
+        self.done = Signal()
         self.callers: set[asyncio.Task[Any] | None] = set()
 
     @property

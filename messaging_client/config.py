@@ -42,7 +42,7 @@ class _Fixed(Mapping[str, Any]):
 _NOTHING = _Fixed({})
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class MessagingConfig:
     """Settings of a `MessagingClient`; immutable, every field a keyword with a default.
 

@@ -24,6 +24,9 @@ BATCH = 32
 More than the read loop reads at a time (`transport/engine.py`), or a queue that has grown would not shrink in a flood.
 """
 
+# Stands for the queue of those who were never given anything; an empty one takes most of a kilobyte.
+_UNUSED: deque[Any] = deque(maxlen=0)
+
 _READ_BACK_IDS = 1000  # as many as the feed remembers: a straggler can come behind its own read-back
 
 
@@ -89,11 +92,11 @@ class Consumer(Generic[E]):
         self.label = label
         self._limit = limit
         self._wants = wants
-        self._queue: deque[E] = deque()
+        self._queue: deque[E] = _UNUSED
         self._taken = 0
         self._turn_at = 0  # how many had been taken when it was last read back, or when that became necessary
         self._lags: dict[Id, Lag] = {}
-        self._read_back: OrderedDict[tuple[Id, Id], None] = OrderedDict()
+        self._read_back: OrderedDict[tuple[Id, Id], None] | None = None
         self._refilling: asyncio.Future[tuple[list[Message], bool]] | None = None
         self._marks: list[_Mark] = []
         self._behind = False
@@ -124,6 +127,8 @@ class Consumer(Generic[E]):
             return
         if (self._lags or self._read_back) and isinstance(event, Message) and self._is_seen_to(event):
             return
+        if self._queue is _UNUSED:
+            self._queue = deque()
         if len(self._queue) < self._limit:
             self._queue.append(event)
             self._behind = False
@@ -138,7 +143,7 @@ class Consumer(Generic[E]):
         lag = self._lags.get(message.conversation_id) if self._lags else None
         if lag is not None and lag.takes(message):
             return True
-        return bool(self._read_back) and (message.conversation_id, message.id) in self._read_back
+        return self._read_back is not None and (message.conversation_id, message.id) in self._read_back
 
     def _overflow(self, event: E) -> None:
         if not isinstance(event, Message):
@@ -212,6 +217,8 @@ class Consumer(Generic[E]):
             )
 
     def _remember_read_back(self, conversation_id: Id, message: Message) -> None:
+        if self._read_back is None:
+            self._read_back = OrderedDict()
         self._read_back[conversation_id, message.id] = None
         if len(self._read_back) > _READ_BACK_IDS:
             self._read_back.popitem(last=False)

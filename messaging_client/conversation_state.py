@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -14,7 +14,7 @@ from messaging_client.events import ConnectionChange, ConversationUpdated, Typin
 from messaging_client.feed import Key
 from messaging_client.history_pages import HistoryPages
 from messaging_client.host import Host
-from messaging_client.models import ConnectionState, Conversation, Id, Message, Participant
+from messaging_client.models import ConnectionState, ContextType, Conversation, History, Id, Message, Participant
 from messaging_client.outbox import Outgoing
 from messaging_client.people import People
 from messaging_client.read_marks import ReadMarks, is_read, kept
@@ -77,6 +77,7 @@ class ConversationState:
         self._naming: asyncio.Task[None] | None = None
         self._is_stale = False
         self._closed = False
+        self._was_context_asked = False
         self._loads = 0
         self._asked = 0  # loads are numbered, so that what an older one brings does not take a newer one's place
         self._applied = 0
@@ -102,11 +103,13 @@ class ConversationState:
             host._dispatcher.subscribe(ConversationUpdated, self._updated, conversation_id=target),
         )
         self._stops.extend(each.cancel for each in subscriptions)
-        await host._hold_room(target, self)
+        with host._rest.page_kept(target) as pages:
+            is_after = await host._hold_room(target, self)
         for outgoing in host._outbox.pending(target):
             self._outgoing(outgoing)
-        await self.refresh()
-        self._run(self._load_context())
+        # It shows what those in the room are not told any more, and nothing newer is here.
+        is_latest = bool(pages) and is_after and not self._asked and not self.pages.has_marks
+        await self._refresh(pages[-1] if is_latest else None)
 
     async def aclose(self) -> None:
         """Be live no more; the room is left unless somebody else holds it."""
@@ -148,11 +151,14 @@ class ConversationState:
         Raises:
             MessagingError: it cannot be read; the error is kept in `error` too.
         """
+        await self._refresh(None)
+
+    async def _refresh(self, first: History | None) -> None:
         self._loads += 1
         self.changed()
         try:
             self.pages.statuses_changed()
-            await self._load()
+            await self._load(first=first)
         finally:
             self._loads -= 1
             self.changed()
@@ -163,11 +169,11 @@ class ConversationState:
         self.changed()
         return added
 
-    async def _load(self, further_pages: int | None = None) -> None:
+    async def _load(self, further_pages: int | None = None, first: History | None = None) -> None:
         self._asked += 1
         asked = self._asked
         try:
-            await self.pages.load_newest()
+            await self.pages.load_newest(first)
             people = await self._read_people()
             if asked > self._applied:
                 self._applied = asked
@@ -206,12 +212,20 @@ class ConversationState:
             if not message.sender.is_named:
                 self.messages.put(self.people.named(message))
 
-    async def _load_context(self) -> None:
-        """What the conversation is about stands in the history of its context only."""
+    @property
+    def context(self) -> Mapping[str, Any]:
+        """What the conversation is about, as far as it is known; asked for when somebody first looks at it."""
         conversation = self.pages.conversation
-        if self.pages.context is not None or conversation is None or conversation.context_id is None:
-            return
-        kind, number = conversation.context_type, conversation.context_id
+        is_known = self.pages.context is not None or conversation is None or conversation.context_id is None
+        if not (is_known or self._was_context_asked or self._closed):
+            assert conversation is not None
+            assert conversation.context_id is not None
+            self._was_context_asked = True
+            self._run(self._load_context(conversation.context_type, conversation.context_id))
+        return self.pages.context or {}
+
+    async def _load_context(self, kind: ContextType | str, number: Id) -> None:
+        """It stands in the history of the context only."""
         with suppress(MessagingError):  # it is there to be shown; the conversation is whole without it
             history = await self._host._rest.history(kind, number, 1, 1, timeout=None, refresh=False)
             if self.pages.context is None and history.context is not None:

@@ -66,15 +66,18 @@ class HistoryPages:
         self.has_older = True
         self.unread_elsewhere = 0
 
-    async def load_newest(self) -> None:
+    async def load_newest(self, first: History | None = None) -> None:
         """Read the newest page again, and whatever older ones have unread messages that were read elsewhere.
+
+        Args:
+            first: the newest page, if it was read just now and nothing was marked or read since.
 
         Raises:
             MessagingError: it cannot be read.
         """
         async with self._one_at_a_time:
             marks = self._marks
-            page = await self._page(1)
+            page = first or await self._page(1)
             self.conversation = page.conversation or self.conversation
             self.context = page.context or self.context
             for message in page.messages:
@@ -106,6 +109,11 @@ class HistoryPages:
 
     def _unread_up_to(self, page: History) -> int:
         return self._timeline.unread_up_to(page.messages[-1]) if page.messages else 0
+
+    @property
+    def has_marks(self) -> bool:
+        """Whether a message was marked as read here."""
+        return self._marks > 0
 
     @property
     def has_statuses(self) -> bool:

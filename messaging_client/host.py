@@ -41,8 +41,8 @@ class Host(Protocol):
         """Tell others that the user types."""
         ...
 
-    async def _hold_room(self, conversation_id: Id, holder: object) -> None:
-        """Be in a conversation's room, as long as somebody holds it."""
+    async def _hold_room(self, conversation_id: Id, holder: object) -> bool:
+        """Be in a conversation's room, as long as somebody holds it; see `Rooms.hold`."""
         ...
 
     async def _release_room(self, conversation_id: Id, holder: object) -> None:

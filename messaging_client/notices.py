@@ -11,9 +11,11 @@ CREDITS = 1000
 class Account:
     """Notices of one kind, each to be explained by a live message of its own, which comes before it or after it."""
 
+    __slots__ = ("_credits", "_open")
+
     def __init__(self) -> None:
-        self._credits: deque[float] = deque(maxlen=CREDITS)
-        self._open: deque[int] = deque()
+        self._credits: deque[float] | None = None  # an empty one takes most of a kilobyte, and few are needed
+        self._open: list[int] = []
 
     @property
     def is_open(self) -> bool:
@@ -23,23 +25,25 @@ class Account:
     def came(self, now: float) -> None:
         """A message came that such a notice is about."""
         if self._open:
-            self._open.popleft()
+            del self._open[0]
         else:
+            if self._credits is None:
+                self._credits = deque(maxlen=CREDITS)
             self._credits.append(now)
 
     def noticed(self, number: int, since: float) -> None:
         """A notice came; a message that came since then and explains no other one explains it."""
-        while self._credits and self._credits[0] < since:
-            self._credits.popleft()
-        if self._credits:
-            self._credits.popleft()
+        known = self._credits
+        while known and known[0] < since:
+            known.popleft()
+        if known:
+            known.popleft()
         else:
             self._open.append(number)
 
     def read(self, number: int) -> None:
         """A read began after that notice: what it and those before were about is known."""
-        while self._open and self._open[0] <= number:
-            self._open.popleft()
+        self._open = [each for each in self._open if each > number]
 
 
 class Notices:
@@ -51,6 +55,8 @@ class Notices:
     Attributes:
         count: notices so far.
     """
+
+    __slots__ = ("_of_changes", "_of_messages", "count")
 
     def __init__(self) -> None:
         self._of_changes = Account()

@@ -259,9 +259,9 @@ class Parts(Subscriptions, Operations):
         self._connection.set_tap(tap)
         self._http.set_tap(tap)
 
-    async def _hold_room(self, conversation_id: Id, holder: object) -> None:
-        """Be in a room as long as `holder` holds it; used by sessions."""
-        await self._rooms.hold(conversation_id, holder)
+    async def _hold_room(self, conversation_id: Id, holder: object) -> bool:
+        """Be in a room as long as `holder` holds it; used by sessions. See `Rooms.hold`."""
+        return await self._rooms.hold(conversation_id, holder, asks_first=True)
 
     async def _release_room(self, conversation_id: Id, holder: object) -> None:
         """Hold a room no longer; used by sessions."""

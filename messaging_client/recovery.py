@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 from weakref import WeakValueDictionary
 
-from messaging_client.clock import Clock, end_task
+from messaging_client.clock import Clock, Signal, end_task
 from messaging_client.config import MessagingConfig
 from messaging_client.errors import MessagingError, RequestError, TransportError
 from messaging_client.events import GapDetected
@@ -137,7 +137,7 @@ class Recovery:
         earlier = self._settling.pop(conversation_id, None)
         if earlier is not None:
             earlier.cancel()
-        wake = asyncio.Event()
+        wake = Signal()
         self._feed.hold(thread)
         thread.on_held = wake.set
         thread.is_sure = thread.is_settled = False
@@ -280,7 +280,7 @@ class Recovery:
         self._report_gap(GapDetected(conversation_id=thread.conversation_id, before=_time_of(thread)))
 
     async def _settle(
-        self, thread: Thread, wake: asyncio.Event, acknowledged: asyncio.Future[Any] | None, *, was_read: bool
+        self, thread: Thread, wake: Signal, acknowledged: asyncio.Future[Any] | None, *, was_read: bool
     ) -> None:
         """Read until a read began after the room was joined; each live message until then causes a read of its own."""
         window = asyncio.ensure_future(self._until_sure(thread, acknowledged, wake))
@@ -302,7 +302,7 @@ class Recovery:
             thread.on_held = None
             self._feed.release(thread)
 
-    async def _until_sure(self, thread: Thread, acknowledged: asyncio.Future[Any] | None, wake: asyncio.Event) -> None:
+    async def _until_sure(self, thread: Thread, acknowledged: asyncio.Future[Any] | None, wake: Signal) -> None:
         """Wait until the room is joined: the server says so, or has had `settle_delay` seconds for it.
 
         An acknowledgement without a value says nothing: some server libraries send it by themselves.

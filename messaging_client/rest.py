@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -348,9 +349,26 @@ class RestOperations(Asking):
         )
         return Batch(found, len(found) + counted.reported)
 
+    @contextmanager
+    def page_kept(self, conversation_id: Id) -> Iterator[list[History]]:
+        """Keep the newest page that the recovery reads meanwhile, for whoever would read it again at once.
+
+        Returns:
+            A context manager with a list, which has that page as its last, or is empty.
+        """
+        kept: list[History] = []
+        self._kept_pages[conversation_id] = kept
+        try:
+            yield kept
+        finally:
+            if self._kept_pages.get(conversation_id) is kept:
+                del self._kept_pages[conversation_id]
+
     async def newest(self, conversation_id: Id, page: int, limit: int, *, repeatable: bool = True) -> Batch:
         """A page of messages, with how many the server sent; the outbox repeats its reads by itself."""
         found, invalid = await self._page(conversation_id, page, limit, None, repeatable=repeatable)
+        if page == 1 and (kept := self._kept_pages.get(conversation_id)) is not None:
+            kept.append(found)
         pages = found.pagination.total_pages
         is_last = None if pages is None else page >= pages
         return Batch(found.messages, len(found.messages) + len(invalid), is_last, tuple(invalid))

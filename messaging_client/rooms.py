@@ -30,12 +30,14 @@ class Room:
         holders: on whose behalf the client is in it.
         calls: how many calls wait for it to be entered, by holder.
         entering: what enters it, once for all who hold it.
+        asks_first: the newest page is read when it has been asked for, not before.
         is_left: the user has left it for good, though somebody else may hold it still.
     """
 
     holders: set[object] = field(default_factory=set)
     calls: Counter[object] = field(default_factory=Counter)
     entering: asyncio.Task[None] | None = None
+    asks_first: bool = False
     is_left: bool = False
 
     @property
@@ -77,7 +79,9 @@ class Rooms:
         room = self._rooms.get(conversation_id)
         return room is not None and USER in room.holders
 
-    async def hold(self, conversation_id: Id, holder: object, start: Point | None = None) -> None:
+    async def hold(
+        self, conversation_id: Id, holder: object, start: Point | None = None, *, asks_first: bool = False
+    ) -> bool:
         """Be in a room from now on.
 
         Args:
@@ -85,6 +89,11 @@ class Rooms:
             holder: on whose behalf.
             start: everything after it is new, unless an earlier process stopped elsewhere; None for the newest page,
                 which is history.
+            asks_first: read that page when the room has been asked for, so that it shows all that is not told to those
+                who are in the room; what is stored meanwhile may be history then.
+
+        Returns:
+            Whether it was entered now, and asked for before anything was read.
 
         Raises:
             PermissionDenied, NotFound, ...: the conversation cannot be read by this user, who is not in its room.
@@ -95,12 +104,14 @@ class Rooms:
             room.is_left = False
             self.left.discard(conversation_id)
         if room.is_entered:
-            return
+            return False
         self._recovery.expect(conversation_id, start)
         if room.entering is None or _has_failed(room.entering):
+            room.asks_first = asks_first
             room.entering = self._run(self._enter(conversation_id, room, start))
             room.entering.add_done_callback(_has_failed)  # looked at, whoever is there to hear of it
         await self._until_entered(conversation_id, room, holder)
+        return room.asks_first
 
     async def _until_entered(self, conversation_id: Id, room: Room, holder: object) -> None:
         """Wait with the others; who is cancelled, or hears of a failure, lets go, and nobody else has to."""
@@ -122,12 +133,18 @@ class Rooms:
         """Read where the conversation stands, then ask for its room: what is stored after that read is new.
 
         The other way round, a message that is stored once the room was asked for, and broadcast before the server has
-        joined it, would stand in the newest page and pass for history.
+        joined it, stands in the newest page and passes for history. That is right for a session, which shows the page
+        and has no other need of one. Either way everything after the page is told: live, or by the read that follows
+        when the room is sure to be joined.
         """
+        asks_first = room.asks_first
+        if asks_first:
+            acknowledged = await self._connection.join(conversation_id)
         was_read = await self._recovery.begin(conversation_id, start)
         if self._rooms.get(conversation_id) is not room:
             return  # nobody held it any longer
-        acknowledged = await self._connection.join(conversation_id)
+        if not asks_first:
+            acknowledged = await self._connection.join(conversation_id)
         if self._rooms.get(conversation_id) is not room:
             return
         if self._is_connected():

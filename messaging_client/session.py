@@ -134,7 +134,7 @@ class ConversationSession:
     @property
     def context_info(self) -> ContextInfo:
         """Title and description of the context, to show."""
-        return context_info(self.context_type, self.context_id, self.conversation_id, self._state.pages.context)
+        return context_info(self.context_type, self.context_id, self.conversation_id, self._state.context)
 
     @property
     def messages(self) -> Timeline:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from benchmarks.measure import Row, at_least, at_most, found
+import benchmarks.__main__ as command
+from benchmarks.measure import Benchmark, Plan, Row, Setting, at_least, at_most, found
+from benchmarks.processes import Run, SideFailed
+from benchmarks.records import Records
 from benchmarks.table import machines, missed, table
 
 ROOT = Path(__file__).parent.parent
@@ -29,11 +34,50 @@ async def test_a_quick_run_prints_a_table_and_that_nothing_of_it_is_to_be_quoted
     told = (await asyncio.wait_for(process.communicate(), 60))[0].decode()
     assert process.returncode == 0
     assert "NOT ONE OF THESE FIGURES IS TO BE QUOTED" in told
+    assert "| `from messaging_client import MessagingClient`" in told
     (row,) = [line for line in told.splitlines() if line.startswith("| `import messaging_client`")]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells[1:3] == ["`import socketio, httpx, pydantic`", "≤ 0.6 ×"]
     assert float(cells[3]) > 0
     assert cells[5] in ("yes", "**no**")
+
+
+async def test_one_that_fails_is_told_at_the_end_and_the_others_are_measured_and_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept: list[Records] = []
+
+    async def side() -> Run:
+        return Run({"rate": 1.0}, ())
+
+    @asynccontextmanager
+    async def fails(_setting: Setting) -> AsyncIterator[Plan]:
+        if kept:
+            raise SideFailed("the server ended before it listened")
+        yield Plan({})
+
+    @asynccontextmanager
+    async def works(_setting: Setting) -> AsyncIterator[Plan]:
+        yield Plan({"ours": side}, [Row("work", "ours", "rate", "events/s")])
+
+    everything = {
+        name: Benchmark(name, name, how, needs_node=False)
+        for name, how in (("one", works), ("two", fails), ("three", works))
+    }
+    monkeypatch.setattr(command, "ALL", everything)
+    monkeypatch.setattr(command, "why_no_node", lambda: "not here")
+    monkeypatch.setattr(command, "save", lambda records: kept.append(records))
+    monkeypatch.setattr(command, "load", dict)
+    monkeypatch.setattr("benchmarks.pages.write", lambda _kept: [])
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--write", "--plain", "--rounds", "1"])
+    with pytest.raises(SystemExit, match="1"):
+        await asyncio.to_thread(command.main)
+    assert [list(each) for each in kept] == [["one"], ["one", "three"], ["one", "three"]]
+    assert (
+        capsys.readouterr()
+        .err.strip()
+        .endswith("two HAS FAILED, and has no figures: SideFailed: the server ended before it listened")
+    )
 
 
 def test_a_row_has_the_ratio_of_the_medians_and_the_spread_of_single_ratios() -> None:

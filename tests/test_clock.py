@@ -14,6 +14,7 @@ from messaging_client.clock import (
     CancelledWithin,
     Interrupted,
     Interruptible,
+    Signal,
     SystemClock,
     call_after,
     end_task,
@@ -231,3 +232,22 @@ async def test_ending_a_task() -> None:
     await end_task(task)
     assert task.done()
     await end_task(task)
+
+
+async def test_a_signal_wakes_all_who_wait_and_nobody_else() -> None:
+    signal = Signal()
+    waiting = [asyncio.ensure_future(signal.wait()) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    await asyncio.wait(waiting[:1])
+    signal.set()
+    signal.clear()  # who waited already hears of it all the same
+    late = asyncio.ensure_future(signal.wait())
+    await asyncio.gather(*waiting[1:])
+    assert waiting[0].cancelled()
+    assert not signal.is_set()
+    await asyncio.sleep(0)
+    assert not late.done()
+    signal.set()
+    await late
+    await signal.wait()

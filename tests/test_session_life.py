@@ -156,3 +156,58 @@ async def test_what_is_asked_of_a_closed_session_starts_nothing(monkeypatch: pyt
         await session.refresh()
         await session.set_typing(True)
         assert [each for each in at_work() if each not in tasks] == []
+
+
+async def test_opening_reads_the_newest_page_once() -> None:
+    async with Scene() as scene:
+        await scene.fill(3)
+        client = await scene.client()
+        session = await scene.session(client)
+        assert contents(session) == ["m1", "m2", "m3"]
+        assert session.unread_count == 3
+        assert session.conversation is not None
+        assert (scene.requests("messages"), scene.requests("history")) == (1, 0)
+
+
+async def test_a_room_that_was_joined_before_has_its_page_read_again() -> None:
+    """What the joining read may be old by then, and was read before the room was asked for."""
+    async with Scene() as scene:
+        await scene.fill(1)
+        client = await scene.client()
+        joining = asyncio.ensure_future(client.join_conversation(scene.conversation))
+        await asyncio.sleep(0)
+        session = await scene.session(client)
+        await joining
+        assert contents(session) == ["m1"]
+        assert scene.requests("messages") == 2
+        await session.close()
+        await scene.session(client)
+        assert scene.requests("messages") == 3
+
+
+async def test_what_is_broadcast_before_the_server_has_joined_the_room_comes_once() -> None:
+    async with Scene() as scene:
+        await scene.fill(1)
+        client = await scene.client()
+        heard: asyncio.Queue[str] = asyncio.Queue()
+        client.on_new_message(lambda message: heard.put_nowait(message.content))
+        for event in ("conversation_updated", "notification"):
+            scene.server.faults.drop_events(event, count=None)
+        scene.server.faults.slow_join(0.3)
+        session = await scene.session(client)
+        assert not scene.server.members(scene.conversation)
+        await scene.say("entre deux")
+        await until(session, lambda: contents(session) == ["m1", "entre deux"])
+        await scene.server.wait_until(lambda: scene.server.members(scene.conversation))
+        await scene.say("après")
+        await until(session, lambda: contents(session) == ["m1", "entre deux", "après"])
+        assert [await heard.get(), await heard.get()] == ["entre deux", "après"]
+        assert heard.empty()
+
+
+async def test_one_that_may_not_be_read_is_not_stayed_in() -> None:
+    async with Scene() as scene:
+        client = await scene.client(OTHER_DOCTOR)
+        with pytest.raises(PermissionDenied):
+            await scene.session(client)
+        assert client._connection.rooms == ()

@@ -18,7 +18,7 @@ from tests.interop.node_process import why_no_node
 _TIMED = """
 import json, time
 began = time.perf_counter()
-import {}
+{}
 taken = time.perf_counter() - began
 print(json.dumps({{"measured": {{"ms": taken * 1000}}, "uses": []}}))
 """
@@ -81,19 +81,15 @@ async def _lists(setting: Setting) -> AsyncIterator[Plan]:
 
 @asynccontextmanager
 async def _import(setting: Setting) -> AsyncIterator[Plan]:
-    names = {"ours": "messaging_client", "theirs": "socketio, httpx, pydantic"}
+    theirs = "import socketio, httpx, pydantic"
+    imports = {"package": "import messaging_client", "class": "from messaging_client import MessagingClient"}
     yield Plan(
-        sides={side: partial(run, sys.executable, "-c", _TIMED.format(what)) for side, what in names.items()},
+        sides={
+            side: partial(run, sys.executable, "-c", _TIMED.format(what))
+            for side, what in {**imports, "theirs": theirs}.items()
+        },
         rows=[
-            Row(
-                "`import messaging_client`",
-                "ours",
-                "ms",
-                "ms",
-                "`import socketio, httpx, pydantic`",
-                "theirs",
-                at_most(0.6),
-            )
+            Row(f"`{what}`", side, "ms", "ms", f"`{theirs}`", "theirs", at_most(0.6)) for side, what in imports.items()
         ],
         rounds=15,
         discarded=1,

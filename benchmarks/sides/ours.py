@@ -32,6 +32,7 @@ from messaging_client import (
     MessagingClient,
     MessagingConfig,
 )
+from messaging_client.parts import load_libraries
 from messaging_client.wire.answers import parse_json, read_conversations
 
 CONNECTING_AT_A_TIME = 50
@@ -230,7 +231,8 @@ async def calls(url: str, token: str, warm: int, count: int, in_flight: int) -> 
 
 
 async def crowd(url: str, token: str, count: int) -> dict[str, float]:
-    """Clients in one process, each connected, with REST and one open session."""
+    """Clients in one process, each connected, with REST and an open session; libraries are loaded before."""
+    load_libraries()
     gc.collect()
     before = memory_kib()
     clients = [_client(url, token) for _ in range(count)]

@@ -28,12 +28,14 @@ class Relays:
 
     def __init__(self, relay: Callable[[Message], Awaitable[bool]]) -> None:
         self._relay = relay
-        self._waiting: deque[Message] = deque(maxlen=RELAYS)
+        self._waiting: deque[Message] | None = None  # most of a kilobyte, made for the first one
         self._is_closed = False
         self.worker: asyncio.Task[None] | None = None
 
     def add(self, message: Message) -> None:
         """Relay a message."""
+        if self._waiting is None:
+            self._waiting = deque(maxlen=RELAYS)
         self._waiting.append(message)
         self.wake()
 

@@ -9,6 +9,7 @@ exceptions here but noted on the way (`Attempt`).
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ssl
 from collections.abc import Callable, Mapping
@@ -17,12 +18,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
+from weakref import WeakSet, WeakValueDictionary
 
 import aiohttp
 import httpx
 from aiohttp.connector import Connection
 from yarl import URL
 
+from messaging_client.clock import Interrupted, Interruptible
 from messaging_client.transport.address import ProxyAddress
 
 MAX_CONNECTIONS = 128
@@ -82,29 +85,72 @@ class Received:
     is_compressed: bool
 
 
+class _Shared:
+    """The connections of all clients of one event loop with one TLS context; open while one of them uses it.
+
+    A connection belongs to nobody: what names a user is the token, in the headers of each request. Where a certificate
+    names one, the TLS context is another, and so are the connections; those through a proxy are kept apart by aiohttp.
+    """
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.users: WeakSet[Pool] = WeakSet()
+        self.loop = asyncio.get_running_loop()
+        self.context = context
+        self.session = aiohttp.ClientSession(
+            connector=_Connector(limit=0, keepalive_timeout=IDLE_SECONDS, ssl=context),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+        )
+
+
+# Loop and context are held by what is shared, so that their ids are nobody else's as long as it is here.
+_present: WeakValueDictionary[tuple[int, int], _Shared] = WeakValueDictionary()
+
+
+def _shared_by(pool: Pool, context: ssl.SSLContext) -> _Shared:
+    key = id(asyncio.get_running_loop()), id(context)
+    shared = _present.get(key)
+    if shared is None:
+        shared = _present[key] = _Shared(context)
+    shared.users.add(pool)
+    return shared
+
+
 class Pool:
-    """A connection pool of its own; nothing is opened before the first request.
+    """What one client has of the connections for REST; nothing is opened before the first request.
 
     It follows no redirect, keeps no cookie, unpacks nothing, knows no time-out (that is kept from outside, by our
     clock), and does not look at what the environment says of proxies.
 
     Args:
-        context: for TLS, to the server and to the proxy.
+        context: for TLS, to the server and to the proxy; clients with the same one share their connections.
         proxy: the proxy that all requests go through.
 
     """
 
     def __init__(self, context: ssl.SSLContext, proxy: ProxyAddress | None) -> None:
-        self._context = context
         self._proxy = None if proxy is None else proxy.url
         # With the credentials as a header, for aiohttp's own parameter for them is deprecated.
         self._proxy_headers = {} if proxy is None else _proxy_headers(proxy)
-        self._session: aiohttp.ClientSession | None = None
+        self._shared = _shared_by(self, context)
+        self._places = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._running: set[Interruptible] = set()
+        self._ended: asyncio.Future[None] | None = None
 
     async def aclose(self) -> None:
-        """Close all connections; requests under way fail, and those who wait for a connection are cancelled."""
-        if self._session is not None:
-            await self._session.close()
+        """End the requests under way, which fail; the last one who uses the connections closes them."""
+        if self._running:
+            self._ended = self._shared.loop.create_future()
+            for each in tuple(self._running):
+                each.interrupt()
+            await self._ended
+        shared = self._shared
+        shared.users.discard(self)
+        if not shared.users:
+            # Whoever comes while they are being closed opens others.
+            _present.pop((id(shared.loop), id(shared.context)), None)
+            await shared.session.close()
 
     async def ask(
         self,
@@ -129,21 +175,45 @@ class Pool:
             AttemptFailed: there was no answer, or half of one.
 
         """
+        running = Interruptible()
+        self._running.add(running)
+        try:
+            return await running.run(self._asked(method, url, headers, content, attempt, bound))
+        except Interrupted:
+            pass
+        finally:
+            self._running.discard(running)
+            if self._ended is not None and not self._running and not self._ended.done():
+                self._ended.set_result(None)
+        raise _closed(attempt)
+
+    async def _asked(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        attempt: Attempt,
+        bound: Callable[[int], int],
+    ) -> Received:
         target = _parsed(url)
         if self._proxy_headers and target.scheme == "http":
             headers = {**headers, **self._proxy_headers}  # aiohttp sends them with CONNECT only
         before = _attempt.set(attempt)
         try:
-            async with self._opened().request(
-                method,
-                target,
-                headers=headers,
-                data=content,
-                allow_redirects=False,
-                timeout=_NO_TIMEOUT,
-                proxy=self._proxy,
-                proxy_headers=self._proxy_headers or None,
-            ) as response:
+            async with (
+                self._places,
+                self._shared.session.request(
+                    method,
+                    target,
+                    headers=headers,
+                    data=content,
+                    allow_redirects=False,
+                    timeout=_NO_TIMEOUT,
+                    proxy=self._proxy,
+                    proxy_headers=self._proxy_headers or None,
+                ) as response,
+            ):
                 attempt.status = status = response.status
                 body = await _bounded(response, bound(status))
                 packed = any(each != "identity" for each in response.headers.getall("content-encoding", ()))
@@ -154,16 +224,6 @@ class Pool:
             _attempt.reset(before)
         # Without the libraries' own, whose texts hold addresses.
         raise failed
-
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=_Connector(limit=MAX_CONNECTIONS, keepalive_timeout=IDLE_SECONDS, ssl=self._context),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                trust_env=False,
-            )
-        return self._session
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -190,6 +250,12 @@ async def _bounded(response: aiohttp.ClientResponse, bound: int) -> bytes | None
             return None
         body += await response.content.readany()
     return None if len(body) > bound else body
+
+
+def _closed(attempt: Attempt) -> AttemptFailed:
+    if attempt.status is not None:
+        return AttemptFailed("the connection ended inside the answer")
+    return AttemptFailed("the client was closed")
 
 
 def _failure(error: Exception, attempt: Attempt) -> AttemptFailed:

@@ -13,6 +13,7 @@ import logging
 import ssl
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any, cast
 
 import aiohttp
@@ -59,6 +60,7 @@ async def _refuse_redirect(_session: Any, _context: Any, told: aiohttp.TraceRequ
     raise aiohttp.WSServerHandshakeError(response.request_info, (), status=response.status)
 
 
+@cache  # it is the same for every link, and has sixteen lists
 def no_redirects() -> aiohttp.TraceConfig:
     """Give what makes a session refuse redirects."""
     trace = aiohttp.TraceConfig()

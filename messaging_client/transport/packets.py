@@ -7,6 +7,7 @@ cannot be read becomes an event named `INVALID_FRAME`, which is reported with wh
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 from socketio import packet
@@ -120,6 +121,7 @@ class SafePacket(packet.Packet):  # type: ignore[misc]
         self.data = [INVALID_FRAME, reason, raw]
 
 
+@cache
 def packets_up_to(limit: int) -> type[SafePacket]:
     """Give the packets of a link on which a frame, and the attachments of a packet together, may have so many bytes."""
     return type("SafePacket", (SafePacket,), {"most_bytes": limit})

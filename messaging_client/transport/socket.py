@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from messaging_client.boundary import without_frames
-from messaging_client.clock import Clock, end_task, finished_within, run_within
+from messaging_client.clock import Clock, Signal, end_task, finished_within, run_within
 from messaging_client.config import MessagingConfig
 from messaging_client.errors import (
     AuthenticationError,
@@ -82,7 +82,7 @@ class Connection:
         self._supervisor: asyncio.Task[None] | None = None
         self._lifecycle = asyncio.Lock()
         self._outcome: asyncio.Future[None] | None = None
-        self._wake = asyncio.Event()
+        self._wake = Signal()
         self._waiters = 0
         self._closing: asyncio.Future[None] | None = None
         self._goes_on = False
@@ -90,7 +90,7 @@ class Connection:
         self._refused: str | None = None  # final, until the user connects again
         self._is_closed = False
         self.tap: Tap | None = None
-        self._changed = asyncio.Event()
+        self._changed = Signal()
         self._joins = Joins(config)
         self._attempts = Attempts(
             address, config, tokens, self._joins, clock=clock, on_event=on_event, adopt=self._adopt
@@ -341,7 +341,7 @@ class Connection:
         self.state = state
         self.since = self._clock.now()
         self._changed.set()
-        self._changed = asyncio.Event()
+        self._changed = Signal()
         say(
             _log,
             logging.INFO,

@@ -145,6 +145,8 @@ class RouteTable:
         """
         if not isinstance(overrides, Mapping):
             raise ConfigurationError('routes must be a mapping, such as {"send": "POST /v2/{conversation_id}"}.')
+        if not overrides:
+            return _default_table()
         for operation in overrides:
             _check_operation(operation)
         own = {operation: tuple(_parsed(operation, routes)) for operation, routes in overrides.items()}
@@ -166,6 +168,11 @@ class RouteTable:
             f"{operation}: no route of this server is for that; give one with routes in the config, such as {example}.",
             operation=operation,
         )
+
+
+@cache
+def _default_table() -> RouteTable:
+    return RouteTable(_default_routes())
 
 
 @cache

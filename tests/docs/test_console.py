@@ -34,8 +34,10 @@ NOT_RUN_ANYWHERE = {
 NOT_RUN = {
     "CONTRIBUTING.md": {r".*-m pytest .*": "the tests themselves"},
     "docs/how-to/deploying.md": {r"(docker|sudo|systemctl) .*": "there are neither Docker nor systemd"},
-    "docs/how-to/fleet.md": {
-        r"(export|messaging-client|nats) .*": "needs a NATS server; tests/fleet runs both commands"
+    "docs/how-to/fleet.md": {r"(export|messaging-client|nats) .*": "needs a NATS server; tests/fleet runs both"},
+    "docs/how-to/recording.md": {
+        r"messaging-client (record|replay) .*": "goes on until Ctrl-C; tests/cli/test_record.py runs both",
+        r"jq .*": "not everywhere",
     },
     "docs/how-to/chat.md": {r"messaging-client chat.*": "needs a terminal to draw on; tests/tui drives it"},
     "docs/interoperation.md": {r".*-m pytest .*": "the tests themselves"},

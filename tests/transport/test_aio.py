@@ -582,3 +582,58 @@ async def test_the_log_line(caplog: pytest.LogCaptureFixture) -> None:
         "request: operation=messages method=GET status=503 took_ms=0",
         "request: operation=messages method=GET status=200 took_ms=0",
     ]
+
+
+# Connections that clients share
+
+
+async def test_clients_share_connections_and_no_tokens() -> None:
+    async with RawServer() as server:
+        tokens = [make_token(each) for each in (5, 6)]
+        clients = [make_client(server, token=each) for each in tokens]
+        for client in clients:
+            await client.request("participants", {"conversation_id": 15})
+        assert server.connections == 1
+        assert [seen.headers["authorization"] for seen in server.seen] == [f"Bearer {each}" for each in tokens]
+        await clients[0].aclose()
+        assert server.open == 1
+        await clients[1].request("participants", {"conversation_id": 15})
+        assert server.connections == 1
+        await clients[1].aclose()
+        await server.until(lambda: server.open == 0)
+
+
+async def test_closing_a_client_ends_its_own_requests_only() -> None:
+    async with RawServer((SILENT,)) as server, RawServer() as other:
+        closed, stays = make_client(server), make_client(server)
+        asked = [asyncio.ensure_future(failure_of(each, *SEND, repeatable=False)) for each in (closed, stays)]
+        await server.until_seen(2)
+        await closed.aclose()
+        assert isinstance(await asked[0], ConnectionLost)
+        await a_moment()
+        assert not asked[1].done()
+        await server.until(lambda: server.open == 1)
+        await stays.aclose()
+        assert isinstance(await asked[1], ConnectionLost)
+        await server.until(lambda: server.open == 0)
+        again = make_client(other)  # there is something to share anew
+        await again.request("health", authenticated=False)
+        await again.aclose()
+
+
+async def test_connections_of_one_certificate_are_not_anothers(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    async with RawServer(tls=context) as server:
+        clients = []
+        for name in ("one", "other"):
+            own = ssl.create_default_context()
+            authority.configure_trust(own)
+            authority.issue_cert(f"{name}@example.org").configure_cert(own)
+            clients.append(make_client(server, verify=own))
+        for client in clients:
+            await client.request("health", authenticated=False)
+        assert server.connections == 2
+        for client in clients:
+            await client.aclose()
