@@ -242,6 +242,8 @@ ENTRIES = {
     "cli": "messaging_client.cli.commands messaging_client.cli.demo messaging_client.cli.inbox",
     "tui": "messaging_client.tui.app messaging_client.tui.running messaging_client.tui.served",
     "speed": "uvloop",
+    "nats": "messaging_client.fleet",
+    "otel": "opentelemetry.trace opentelemetry.metrics",
     "docs": "mkdocs material mkdocstrings",
     "bench": "matplotlib",
 }

@@ -38,7 +38,7 @@ async def relay(
     ] = 120.0,
     replicas: Annotated[int, typer.Option(min=1, max=5, help="Servers of a cluster that keep the stream.")] = 1,
 ) -> int:
-    """Publish everything that the user is told to a NATS stream, for workers.
+    """Publish what the user is told, for workers on NATS.
 
     Run two or more of an account, and none is missed when one of them is down. Until Ctrl-C or SIGTERM.
     """

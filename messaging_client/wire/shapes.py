@@ -72,6 +72,10 @@ class Shapes(dict[tuple[Any, ...], Shape]):
         self._fields = fields
         self._groups = groups
 
+    def __repr__(self) -> str:
+        # Not the keys: servers send those of the protocol, and nobody knows what else.
+        return f"<Shapes {len(self)}>"
+
     def __missing__(self, keys: tuple[Any, ...]) -> Shape:
         shape = Shape(keys, self._fields, self._groups)
         if len(keys) <= _MOST_KEYS and sum(len(each) for each in keys if isinstance(each, str)) <= _LONGEST_KEYS:

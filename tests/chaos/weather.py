@@ -71,7 +71,7 @@ async def _storm(server: MessagingServer, chance: random.Random, journal: Journa
     first: dict[str, Callable[[], None]] = {
         "answers lost after storing": lambda: faults.drop_after_storing("send"),
         "requests lost before storing": lambda: faults.drop_before_storing("send"),
-        "answered 429": lambda: faults.answer(None, 429, retry_after=0.1),
+        "answered 429": lambda: faults.answer("send", 429, retry_after=0.1),
         "answered 503": lambda: faults.answer("send", 503),
         "reads failed": lambda: faults.answer("new_messages", 502),
     }

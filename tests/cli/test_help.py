@@ -18,7 +18,10 @@ from messaging_client.errors import MessagingError
 from tests.cli.processes import COMMAND, environment, run, run_in_terminal
 
 PAGE = Path(__file__).parent.parent.parent / "docs/how-to/command-line.md"
-COMMANDS = ("demo", "serve", "inbox", "tail", "send", "diagnose", "token", "chat", "version")
+COMMANDS = (
+    *("demo", "serve", "inbox", "tail", "send", "diagnose", "token"),
+    *("chat", "record", "replay", "relay", "work", "version"),
+)
 HEAVY = {
     "socketio",
     "engineio",
