@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
@@ -21,6 +22,19 @@ from messaging_client.canonical import can_be_written
 from messaging_client.transport import fast_path
 from messaging_client.transport.engine import BATCH
 from messaging_client.transport.frames import Sink, Socket
+
+pytestmark = pytest.mark.skipif(
+    fast_path._version("aiohttp") < fast_path._KNOWN_AIOHTTP[0], reason="this aiohttp is older: all goes by its queue"
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _turned_on() -> Iterator[None]:
+    """Also where the rest of the tests go without it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(fast_path.VARIABLE, "1")
+        yield
+
 
 _PING = None  # one of the web socket itself, not of Engine.IO
 
