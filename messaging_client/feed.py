@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 
 from messaging_client.models import Id, Message
@@ -21,6 +21,8 @@ Watcher = Callable[[Message, bool], None]
 UNFOLLOWED_IDS = 10_000
 """Ids kept, over all conversations that are not followed."""
 
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+_LAST = 2  # in an order key, integers as ids have 0 in this place, and texts 1
 _TEMPORARY = "temp_"  # ids of messages that a sender relayed before the server had given them one
 
 
@@ -185,7 +187,9 @@ class Feed:
         if point.newest_id is None:
             thread.horizon = point.key
         thread.recent = dict.fromkeys(point.ids, point.key)
-        thread.recent.update(dict.fromkeys(seen, (*(point.key or ()), "seen")))  # a key behind that of the point
+        # A key behind that of the point, or of all messages of its time where no message stands for it.
+        behind = (*point.key, "seen") if point.key is not None else (point.timestamp or _EARLIEST, _LAST)
+        thread.recent.update(dict.fromkeys(seen, behind))
 
     def found(self, thread: Thread, messages: Iterable[Message]) -> int:
         """A complete read from the proven point on: tell what is new, and move the point.

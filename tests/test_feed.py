@@ -204,6 +204,20 @@ def test_what_is_broadcast_once_more_after_a_restart_is_known(door: Door) -> Non
     assert later.ids == [300]
 
 
+@pytest.mark.parametrize("begun", [None, 5.0])
+def test_an_earlier_process_that_had_proven_nothing_is_taken_up(begun: float | None) -> None:
+    door = Door()
+    start = Point() if begun is None else Point.after(message(4, begun).timestamp)
+    door.feed.start_at(door.thread, start, [7])
+    door.feed.found(door.thread, [message(5, 5.0), message(6), message(7), message(8)])
+    assert 7 not in door.ids
+    assert door.ids[-2:] == [6, 8]
+    assert door.thread.handed_on()[0] != 8
+    for number in range(9, 2 * RECENT_IDS):
+        door.feed.live(message(number))
+    assert door.ids[-1] == 2 * RECENT_IDS - 1
+
+
 def test_an_earlier_process_is_taken_up() -> None:
     door = Door()
     newest = message(5)
