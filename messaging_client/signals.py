@@ -9,10 +9,16 @@ from contextlib import contextmanager
 from typing import Any
 
 
-async def until_told_to_stop() -> None:
-    """Return at SIGINT or SIGTERM; where the loop cannot hear signals, this waits to be cancelled."""
+async def until_told_to_stop(on_ready: Callable[[], object] | None = None) -> None:
+    """Return at SIGINT or SIGTERM; where the loop cannot hear signals, this waits to be cancelled.
+
+    Args:
+        on_ready: called once signals are heard, so that whoever waits for what it says may send one at once.
+    """
     asked_to_stop = asyncio.Event()
     with calling_at_signals(asked_to_stop.set):
+        if on_ready is not None:
+            on_ready()
         await asked_to_stop.wait()
 
 

@@ -57,8 +57,7 @@ async def relay(
         nats_options=_options(nats_credentials),
     )
     async with made:
-        say(f"relaying {account}")
-        await until_told_to_stop()
+        await until_told_to_stop(lambda: say(f"relaying {account}"))
     counted = made.stats()
     say(f"published {counted.published}, of these {counted.duplicates} known already")
     return ExitCode.OK
@@ -105,8 +104,7 @@ async def work(
     )
     try:
         async with made:
-            say(f"working for {account}")
-            await until_told_to_stop()
+            await until_told_to_stop(lambda: say(f"working for {account}"))
     finally:
         await client.aclose()
     counted = made.stats()

@@ -38,23 +38,23 @@ def replay(
 
 
 async def _serve(server: Replay, file: Path) -> None:
-    import asyncio
+    from messaging_client.signals import until_told_to_stop
 
-    from messaging_client.cli.output import note, say
-    from messaging_client.signals import calling_at_signals
-
-    ended = asyncio.Event()
     async with server:
-        with calling_at_signals(ended.set):
-            say(f"serving {file} on {server.url}: {_words(server)}")
-            say()
-            say("# To be the recorded user in another terminal:")
-            # It opens nothing but this server; any other token would do as well.
-            say(f"export MESSAGING_URL={server.url} MESSAGING_TOKEN={server.token}")
-            say()
-            if not server.recording.is_whole:
-                note("The recording was cut off; what is there is served.")
-            await ended.wait()
+        await until_told_to_stop(lambda: _say_ready(server, file))
+
+
+def _say_ready(server: Replay, file: Path) -> None:
+    from messaging_client.cli.output import note, say
+
+    say(f"serving {file} on {server.url}: {_words(server)}")
+    say()
+    say("# To be the recorded user in another terminal:")
+    # It opens nothing but this server; any other token would do as well.
+    say(f"export MESSAGING_URL={server.url} MESSAGING_TOKEN={server.token}")
+    say()
+    if not server.recording.is_whole:
+        note("The recording was cut off; what is there is served.")
 
 
 def _words(server: Replay) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
-from messaging_client.signals import calling_at_signals
+from messaging_client.signals import until_told_to_stop
 from messaging_client.testing.options import ServerOptions
 from messaging_client.testing.server import MessagingServer
 
@@ -30,9 +29,5 @@ async def serve(
         ConfigurationError: the database or the secret cannot be used.
 
     """
-    asked_to_stop = asyncio.Event()
     async with MessagingServer(database, port, host, options=options, secret=secret) as server:
-        with calling_at_signals(asked_to_stop.set):
-            if on_ready is not None:
-                on_ready(server)
-            await asked_to_stop.wait()
+        await until_told_to_stop(None if on_ready is None else lambda: on_ready(server))

@@ -10,7 +10,6 @@ import asyncio
 import hmac
 import ipaddress
 import secrets
-import signal
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from shlex import join
@@ -21,6 +20,7 @@ from textual_serve.app_service import AppService
 from textual_serve.server import Server, to_int
 
 from messaging_client.errors import ConfigurationError
+from messaging_client.signals import until_told_to_stop
 from messaging_client.tui.app import PATIENCE
 
 TITLE = "messaging-client chat"
@@ -173,10 +173,6 @@ async def serve_chat(server: ChatServer, on_ready: Callable[[], object]) -> None
     Raises:
         ConfigurationError: it cannot listen there.
     """
-    stop = asyncio.Event()
-    with suppress(NotImplementedError):  # Windows
-        for ending in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(ending, stop.set)
     # Without an access log, which would hold the key.
     runner = web.AppRunner(await server._make_app(), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
@@ -185,8 +181,7 @@ async def serve_chat(server: ChatServer, on_ready: Callable[[], object]) -> None
             await web.TCPSite(runner, server.host, server.port).start()
         except OSError as error:
             raise ConfigurationError(f"Cannot listen on {server.host}, port {server.port}: {error.strerror}.") from None
-        on_ready()
-        await stop.wait()
+        await until_told_to_stop(on_ready)
     finally:
         await server.end_pages()
         await runner.cleanup()
