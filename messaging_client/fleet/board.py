@@ -22,13 +22,6 @@ class Board:
         self._news = asyncio.Condition()
         self._closed = False
 
-    def __len__(self) -> int:
-        return len(self._ready)
-
-    def has_others(self) -> bool:
-        """Whether other partitions wait for a slot."""
-        return bool(self._ready)
-
     def holds(self, partition: int) -> bool:
         """Whether a slot of this worker has a partition in hand."""
         return partition in self._held

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import Collection
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import nats.errors
 from nats.aio.client import Client as Nats
@@ -20,7 +18,7 @@ from messaging_client.errors import ConfigurationError
 from messaging_client.events import ConversationUpdated, GapDetected, Notification
 from messaging_client.fleet.envelopes import NAMES, Event, envelope, packed
 from messaging_client.fleet.layout import Layout
-from messaging_client.fleet.nats_server import connected
+from messaging_client.fleet.life import Life
 from messaging_client.fleet.shelves import SharedPositions
 from messaging_client.fleet.streams import TROUBLES, prepare
 from messaging_client.models import Message
@@ -48,7 +46,7 @@ class RelayStats:
     retries: int = 0
 
 
-class Relay:
+class Relay(Life):
     """Publishes everything that a client is told to a JetStream stream, for workers to handle.
 
     Any number of relays of one account run at once: the stream keeps one copy of each event. Read positions lie on the
@@ -89,10 +87,8 @@ class Relay:
             raise ConfigurationError("events can be Message, GapDetected, ConversationUpdated and Notification.")
         self._client = client
         self._events = frozenset(events)
-        self._nats_url = nats_url
+        super().__init__(nats_url, nats_options)
         self._layout = Layout(account, partitions, duplicate_window, max_bytes, replicas)
-        self._nats_options = nats_options or {}
-        self._nats: Nats | None = None
         self._js: JetStreamContext | None = None
         self._backoff = Backoff(0.5)
         self._chance = random.SystemRandom()
@@ -110,29 +106,12 @@ class Relay:
         """Give the counters, as they are now."""
         return RelayStats(self._published, self._duplicates, self._retries)
 
-    async def start(self) -> None:
-        """Prepare the stream, connect, and join every conversation; what was missed is read back and published.
-
-        If that fails, the client is closed.
-
-        Raises:
-            ConfigurationError: the stream is there with other settings, or of another account.
-            ConnectFailed: NATS or the messaging server cannot be reached.
-            MessagingError: the client cannot connect.
-        """
-        try:
-            await self._start()
-        except BaseException:
-            await self.aclose(drain=0)
-            raise
-
-    async def _start(self) -> None:
+    async def _begin(self, served: Nats) -> None:
         client = self._client
-        self._nats = await connected(self._nats_url, self._nats_options)
-        self._js = self._nats.jetstream(timeout=PUBLISH_TIMEOUT)
+        self._js = served.jetstream(timeout=PUBLISH_TIMEOUT)
         server, user = await client._identity()
         await prepare(self._js, self._layout, self._layout.marks(server, user))
-        _check_size(self._nats, client._config.max_message_bytes)
+        _check_size(served, client._config.max_message_bytes)
         client._keep_positions_in(SharedPositions(await self._js.key_value(self._layout.positions)))
         client.on_new_message(self._relay, own=True)
         if ConversationUpdated in self._events:
@@ -156,19 +135,7 @@ class Relay:
             drain: seconds for what waits to be published; what is left is read back by the next relay.
         """
         await self._client.aclose(drain)
-        served, self._nats = self._nats, None
-        if served is not None:
-            with contextlib.suppress(*TROUBLES):
-                await served.close()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
+        await super().aclose(drain)
 
     async def _relay(self, event: Message | ConversationUpdated | Notification | GapDetected) -> None:
         """Publish an event. Only once the stream has it is it handled, and the read position moves."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from nats.aio.client import Client as Nats
 from nats.aio.msg import Msg
@@ -19,7 +17,7 @@ from messaging_client.fleet.board import Board
 from messaging_client.fleet.envelopes import Event
 from messaging_client.fleet.handling import Handler, Handling, WorkerStats
 from messaging_client.fleet.layout import Layout
-from messaging_client.fleet.nats_server import connected
+from messaging_client.fleet.life import Life
 from messaging_client.fleet.shelves import Handled
 from messaging_client.fleet.streams import TROUBLES, check, consumers, ensure_consumer, next_event
 from messaging_client.models import Message
@@ -34,7 +32,7 @@ _PAUSE = 0.2  # seconds after trouble with NATS
 _TURN = 64  # events of one partition in a row while others wait
 
 
-class Worker:
+class Worker(Life):
     """Handles the events of an account, any number of workers together.
 
     The events of one conversation are handled one after the other, in order, whichever worker has them; those of
@@ -80,11 +78,10 @@ class Worker:
             raise ConfigurationError("concurrency must be an integer from 1 on.")
         if isinstance(ack_wait, bool) or not isinstance(ack_wait, int | float) or not 0.5 <= ack_wait <= 3600:
             raise ConfigurationError("ack_wait must be from 0.5 seconds to an hour.")
-        self._nats_url = nats_url
+        super().__init__(nats_url, nats_options)
         self._layout = Layout(account, partitions)
         self._concurrency = min(concurrency, partitions)
         self._ack_wait = float(ack_wait)
-        self._nats_options = nats_options or {}
         self._client = client
         self._board = Board()
         self._handling = Handling(
@@ -97,7 +94,6 @@ class Worker:
             own=own,
             later=self._later,
         )
-        self._nats: Nats | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._slots: list[asyncio.Task[None]] = []
         self._timers: set[asyncio.Task[None]] = set()
@@ -113,23 +109,9 @@ class Worker:
 
     # --- life --------------------------------------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Connect to NATS and begin.
-
-        Raises:
-            ConfigurationError: there is no such stream, or it has other settings, or is another user's.
-            ConnectFailed: NATS cannot be reached.
-        """
-        try:
-            await self._start()
-        except BaseException:
-            await self.aclose(drain=0)
-            raise
-
-    async def _start(self) -> None:
+    async def _begin(self, served: Nats) -> None:
         layout = self._layout
-        self._nats = await connected(self._nats_url, self._nats_options)
-        js = self._nats.jetstream(timeout=5)
+        js = served.jetstream(timeout=5)
         client = self._client
         await check(js, layout, layout.own_marks() if client is None else layout.marks(*await client._identity()))
         bucket = await js.key_value(layout.handled)
@@ -137,7 +119,7 @@ class Worker:
             await ensure_consumer(js, layout, partition, self._ack_wait)
             self._handled[partition] = Handled(bucket, partition)
         self._handling.js = js
-        await self._nats.subscribe(layout.news("*"), cb=self._news)
+        await served.subscribe(layout.news("*"), cb=self._news)
         self._tasks = [asyncio.create_task(self._look(js))]
         self._slots = [asyncio.create_task(self._slot()) for _ in range(self._concurrency)]
 
@@ -161,19 +143,7 @@ class Worker:
             for task in late:
                 task.cancel()
         await asyncio.gather(*self._slots, *self._tasks, *self._timers, return_exceptions=True)
-        served, self._nats = self._nats, None
-        if served is not None:
-            with contextlib.suppress(*TROUBLES):
-                await served.close()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
+        await super().aclose(drain)
 
     # --- finding work ------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,61 @@
+"""The life of a relay or a worker on one NATS server."""
+
+from __future__ import annotations
+
+import contextlib
+from types import TracebackType
+from typing import Any, Self
+
+from nats.aio.client import Client as Nats
+
+from messaging_client.fleet.nats_server import connected
+from messaging_client.fleet.streams import TROUBLES
+
+
+class Life:
+    """A context manager that is on a NATS server from its start to its end.
+
+    Args:
+        nats_url: of the NATS server, or several.
+        nats_options: further arguments of `nats.connect`.
+    """
+
+    def __init__(self, nats_url: str | list[str], nats_options: dict[str, Any] | None) -> None:
+        self._nats_url = nats_url
+        self._nats_options = nats_options or {}
+        self._nats: Nats | None = None
+
+    async def start(self) -> None:
+        """Connect to NATS, and begin. If that fails, all is closed that was opened, a relay's client included.
+
+        Raises:
+            ConfigurationError: the stream is not there, has other settings, or is another account's.
+            ConnectFailed: NATS, or a relay's messaging server, cannot be reached.
+            MessagingError: a relay's client cannot connect.
+        """
+        try:
+            self._nats = await connected(self._nats_url, self._nats_options)
+            await self._begin(self._nats)
+        except BaseException:
+            await self.aclose(drain=0)
+            raise
+
+    async def aclose(self, drain: float = 10.0) -> None:
+        """Leave NATS."""
+        served, self._nats = self._nats, None
+        if served is not None:
+            with contextlib.suppress(*TROUBLES):
+                await served.close()
+
+    async def _begin(self, served: Nats) -> None:
+        """Do what follows the connection."""
+        raise NotImplementedError
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
