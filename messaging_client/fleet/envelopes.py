@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from messaging_client.events import ConversationUpdated, GapDetected, Notification
-from messaging_client.fleet.layout import SCHEMA, written
+from messaging_client.fleet.layout import SCHEMA, key_of, written
 from messaging_client.models import Id, Message
 
 Event = Message | ConversationUpdated | Notification | GapDetected
@@ -76,7 +75,7 @@ def envelope(event: Event, *, is_own: bool) -> Envelope:
         raw = getattr(event, "raw", None)
         told = event.model_dump_json() if raw is None else json.dumps(raw, sort_keys=True, default=repr)
     name = NAMES[type(event)]
-    return Envelope(event, hashlib.sha256(f"{name} {told}".encode(errors="surrogatepass")).hexdigest()[:48], is_own)
+    return Envelope(event, key_of(f"{name} {told}"), is_own)
 
 
 def packed(sent: Envelope) -> tuple[bytes, dict[str, str]]:

@@ -104,8 +104,8 @@ def written(conversation_id: Id | None) -> str:
 
 
 def key_of(text: str) -> str:
-    """Give a key of a bucket for any text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:48]
+    """Give a key for any text, as buckets take it: the same text has the same in every process."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:48]
 
 
 def _check_number(name: str, value: object, least: int, most: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable
@@ -43,19 +42,19 @@ class SharedPositions:
         try:
             for each in cursors:
                 await self._bucket.put(
-                    _CURSOR + _key(write_id(each.conversation_id)), json.dumps(cursor_to_row(each)).encode()
+                    _CURSOR + key_of(write_id(each.conversation_id)), json.dumps(cursor_to_row(each)).encode()
                 )
         except TROUBLES as error:
             raise _unwritten(error) from None
 
     async def forget_cursor(self, conversation_id: Id) -> None:
         """Drop the read position of a conversation."""
-        await self._delete(_CURSOR + _key(write_id(conversation_id)))
+        await self._delete(_CURSOR + key_of(write_id(conversation_id)))
 
     async def get_flag(self, name: str) -> bool:
         """Whether a flag is set."""
         try:
-            await self._bucket.get(_FLAG + _key(name))
+            await self._bucket.get(_FLAG + key_of(name))
         except KeyNotFoundError:
             return False
         except TROUBLES as error:
@@ -70,10 +69,10 @@ class SharedPositions:
     async def set_flag(self, name: str, value: bool = True) -> None:
         """Set a flag, or take it away."""
         if not value:
-            await self._delete(_FLAG + _key(name))
+            await self._delete(_FLAG + key_of(name))
             return
         try:
-            await self._bucket.put(_FLAG + _key(name), name.encode())
+            await self._bucket.put(_FLAG + key_of(name), name.encode())
         except TROUBLES as error:
             raise _unwritten(error) from None
 
@@ -151,10 +150,6 @@ class Handled:
 
     def _key(self, conversation_id: Id | None) -> str:
         return self._prefix + key_of(written(conversation_id))
-
-
-def _key(text: str) -> str:
-    return base64.urlsafe_b64encode(text.encode()).decode()
 
 
 def _unwritten(error: BaseException) -> StoreError:
