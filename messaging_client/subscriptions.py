@@ -193,7 +193,9 @@ class Expectation(Generic[E]):
     def closed(self) -> None:
         """The client was closed: nothing comes any more."""
         if self._found is not None and not self._found.done():
-            self._found.set_exception(NotConnected("The client was closed; the expected event cannot come."))
+            self._found.set_exception(
+                NotConnected("The client was closed before the expected event came. Await it while the client is open.")
+            )
             self._found.exception()
 
     async def _wait(self) -> E:
@@ -358,7 +360,8 @@ class Subscriptions:
 
         Raises:
             ExpectTimeout: on awaiting; its text lists what came and did not match, without content.
-            NotConnected: on awaiting; the client was closed meanwhile.
+            NotConnected: on awaiting; the client was closed meanwhile. Await it while the client is open: its
+                `async with` ends by closing it, whether the event has come or not.
             ValidationFailed: not a class of events, or a predicate that cannot be called.
         """
         if type not in ALL_EVENTS:

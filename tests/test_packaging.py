@@ -203,7 +203,7 @@ async def test_a_message_arrives(messaging_server, messaging_client_factory):
     async with messaging_client_factory("medecin", 79) as doctor, doctor.expect(Message) as message:
         await doctor.join_conversation(number)
         await messaging_server.say(number, "Bonjour docteur", ("patient", 5))
-    assert (await message).content == "Bonjour docteur"
+        assert (await message).content == "Bonjour docteur"
 """
 
 

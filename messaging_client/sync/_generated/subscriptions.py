@@ -206,7 +206,8 @@ class Subscriptions(Face[AsyncMessagingClient]):
 
         Raises:
             ExpectTimeout: from `result()`; its text lists what came and did not match, without content.
-            NotConnected: from `result()`; the client was closed meanwhile.
+            NotConnected: from `result()`; the client was closed meanwhile. Await it while the client is open: its
+                `with` ends by closing it, whether the event has come or not.
             ValidationFailed: not a class of events, or a predicate that cannot be called.
         """
         return Expectation(self._runtime, self._runtime.call(lambda: self._async.expect(type, predicate, timeout)))
