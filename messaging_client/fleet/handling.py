@@ -20,7 +20,7 @@ from messaging_client.fleet.deliveries import Delivery
 from messaging_client.fleet.envelopes import IDENTITY, Envelope, Event, UnknownForm, Unreadable, unpacked
 from messaging_client.fleet.layout import Layout
 from messaging_client.fleet.shelves import Handled
-from messaging_client.fleet.streams import TROUBLES
+from messaging_client.fleet.troubles import TROUBLES
 from messaging_client.observing.logs import say
 
 _log = logging.getLogger("messaging_client.fleet.worker")

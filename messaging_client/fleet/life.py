@@ -8,8 +8,9 @@ from typing import Any, Self
 
 from nats.aio.client import Client as Nats
 
+from messaging_client.errors import ConnectFailed
 from messaging_client.fleet.nats_server import connected
-from messaging_client.fleet.streams import TROUBLES
+from messaging_client.fleet.troubles import PATIENCE, TROUBLES
 
 
 class Life:
@@ -35,7 +36,13 @@ class Life:
         """
         try:
             self._nats = await connected(self._nats_url, self._nats_options)
-            await self._begin(self._nats)
+            try:
+                await self._begin(self._nats)
+            except TROUBLES as error:
+                raise ConnectFailed(
+                    f"NATS did not answer what the start needs within {PATIENCE:g} s ({type(error).__name__}); is "
+                    "JetStream enabled, and the server well?"
+                ) from None
         except BaseException:
             await self.aclose(drain=0)
             raise

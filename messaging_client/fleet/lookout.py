@@ -13,7 +13,8 @@ from nats.js.errors import NotFoundError
 from messaging_client.errors import ConfigurationError
 from messaging_client.fleet.layout import Layout
 from messaging_client.fleet.nats_server import connected
-from messaging_client.fleet.streams import TROUBLES, consumers
+from messaging_client.fleet.streams import consumers
+from messaging_client.fleet.troubles import TROUBLES
 
 _MARK = "messaging.partitions"
 

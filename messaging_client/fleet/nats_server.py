@@ -9,7 +9,7 @@ from typing import Any
 from nats.aio.client import Client as Nats
 
 from messaging_client.errors import ConfigurationError, ConnectFailed
-from messaging_client.fleet.streams import TROUBLES
+from messaging_client.fleet.troubles import TROUBLES
 from messaging_client.observing.logs import say
 
 _log = logging.getLogger("messaging_client.fleet")

@@ -20,7 +20,8 @@ from messaging_client.fleet.envelopes import NAMES, Event, envelope, packed
 from messaging_client.fleet.layout import Layout
 from messaging_client.fleet.life import Life
 from messaging_client.fleet.shelves import SharedPositions
-from messaging_client.fleet.streams import TROUBLES, prepare
+from messaging_client.fleet.streams import bucket, prepare
+from messaging_client.fleet.troubles import TROUBLES
 from messaging_client.models import Message
 from messaging_client.observing.logs import say
 from messaging_client.transport.retry import Backoff
@@ -112,7 +113,7 @@ class Relay(Life):
         server, user = await client._identity()
         await prepare(self._js, self._layout, self._layout.marks(server, user))
         _check_size(served, client._config.max_message_bytes)
-        client._keep_positions_in(SharedPositions(await self._js.key_value(self._layout.positions)))
+        client._keep_positions_in(SharedPositions(await bucket(self._js, self._layout.positions)))
         client.on_new_message(self._relay, own=True)
         if ConversationUpdated in self._events:
             client.on_conversation_update(self._relay)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KV_DEL, KV_PURGE, KeyValue
 
 from messaging_client.errors import StoreError
 from messaging_client.fleet.layout import key_of, written
-from messaging_client.fleet.streams import TROUBLES
+from messaging_client.fleet.troubles import TROUBLES, insist
 from messaging_client.models import Id
 from messaging_client.store.records import Cursor, cursor_from_row, cursor_to_row, write_id
 
@@ -19,6 +19,7 @@ _CURSOR = "cursor."
 _FLAG = "flag."
 MOST_HANDLED = 200
 """Events of a conversation that are remembered as handled: more than a relay publishes anew after a pause."""
+_ANSWER = 5.0  # seconds for the next value of many
 _MOST_CACHED = 256  # conversations of one partition whose lists a worker holds
 
 
@@ -38,7 +39,7 @@ class SharedPositions:
         return {each.conversation_id: each for each in found}
 
     async def save_cursors(self, cursors: Iterable[Cursor]) -> None:
-        """Keep read positions."""
+        """Keep read positions; those that cannot be written now are written with later ones."""
         try:
             for each in cursors:
                 await self._bucket.put(
@@ -54,7 +55,7 @@ class SharedPositions:
     async def get_flag(self, name: str) -> bool:
         """Whether a flag is set."""
         try:
-            await self._bucket.get(_FLAG + key_of(name))
+            await insist(lambda: self._bucket.get(_FLAG + key_of(name)))
         except KeyNotFoundError:
             return False
         except TROUBLES as error:
@@ -72,33 +73,33 @@ class SharedPositions:
             await self._delete(_FLAG + key_of(name))
             return
         try:
-            await self._bucket.put(_FLAG + key_of(name), name.encode())
+            await insist(lambda: self._bucket.put(_FLAG + key_of(name), name.encode()))
         except TROUBLES as error:
             raise _unwritten(error) from None
 
     async def _delete(self, key: str) -> None:
         try:
-            await self._bucket.purge(key)
+            await insist(lambda: self._bucket.purge(key))
         except TROUBLES as error:
             raise _unwritten(error) from None
 
     async def _values(self, beginning: str) -> list[bytes]:
         try:
-            watcher = await self._bucket.watch(beginning + ">")
-            try:
-                entries = [each async for each in _until_now(watcher)]
-            finally:
-                await watcher.stop()  # type: ignore[no-untyped-call]
+            return await insist(lambda: self._read(beginning))
         except TROUBLES as error:
             raise _unread(error) from None
-        return [each.value or b"" for each in entries if each.operation not in (KV_DEL, KV_PURGE)]
 
-
-async def _until_now(watcher: KeyValue.KeyWatcher) -> AsyncIterator[KeyValue.Entry]:
-    async for entry in watcher:
-        if entry is None:  # nats-py says so once the watcher has told what there was
-            return
-        yield entry
+    async def _read(self, beginning: str) -> list[bytes]:
+        watcher = await self._bucket.watch(beginning + ">")
+        values: list[bytes] = []
+        try:
+            # None says that all that there was has been told; iterating would wait for ever for a server that is gone.
+            while (entry := await watcher.updates(timeout=_ANSWER)) is not None:  # type: ignore[no-untyped-call]
+                if entry.operation not in (KV_DEL, KV_PURGE):
+                    values.append(entry.value or b"")
+        finally:
+            await watcher.stop()  # type: ignore[no-untyped-call]
+        return values
 
 
 class Handled:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 
-import nats.errors
 from nats.aio.client import Client as Nats
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext, api
@@ -14,6 +14,7 @@ from nats.js.kv import KeyValue
 
 from messaging_client.errors import ConfigurationError
 from messaging_client.fleet.layout import Layout
+from messaging_client.fleet.troubles import insist
 
 DEAD_AGE = 30 * 86400.0
 """Seconds for which events that could not be handled are kept."""
@@ -57,10 +58,10 @@ async def prepare(js: JetStreamContext, layout: Layout, marks: Mapping[str, str]
     Raises:
         ConfigurationError: a stream is there and differs; the text says in what.
     """
-    await _ensure(js, _stream(layout, marks))
-    await _ensure(js, _dead(layout))
+    await insist(lambda: _ensure(js, _stream(layout, marks)))
+    await insist(lambda: _ensure(js, _dead(layout)))
     for name in (layout.positions, layout.handled):
-        await _bucket(js, name, layout)
+        await insist(functools.partial(_bucket, js, name, layout))
 
 
 async def check(js: JetStreamContext, layout: Layout, marks: Mapping[str, str]) -> None:
@@ -70,7 +71,7 @@ async def check(js: JetStreamContext, layout: Layout, marks: Mapping[str, str]) 
         ConfigurationError: it is not.
     """
     try:
-        info = await js.stream_info(layout.stream)
+        info = await insist(lambda: js.stream_info(layout.stream))
     except NotFoundError:
         raise ConfigurationError(
             f"There is no stream {layout.stream} on this NATS server: start a relay of the account "
@@ -130,11 +131,16 @@ async def ensure_consumer(js: JetStreamContext, layout: Layout, partition: int, 
         max_ack_pending=1,
         max_deliver=-1,
     )
-    try:
-        info = await js.consumer_info(layout.stream, layout.consumer(partition))
-    except NotFoundError:
-        info = await js.add_consumer(layout.stream, wanted)
-    found = info.config
+
+    async def ask() -> api.ConsumerInfo:
+        info: api.ConsumerInfo
+        try:
+            info = await js.consumer_info(layout.stream, layout.consumer(partition))
+        except NotFoundError:
+            info = await js.add_consumer(layout.stream, wanted)
+        return info
+
+    found = (await insist(ask)).config
     differing = [
         each
         for each in ("filter_subject", "ack_wait", "max_ack_pending", "max_deliver")
@@ -181,6 +187,18 @@ async def next_event(nats_client: Nats, layout: Layout, partition: int) -> Msg |
     return None if answer.headers and "Status" in answer.headers else answer
 
 
+async def bucket(js: JetStreamContext, name: str) -> KeyValue:
+    """Give a bucket that is there.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    try:
+        return await insist(lambda: js.key_value(name))
+    except BucketNotFoundError:
+        raise ConfigurationError(f"There is no bucket {name} on this NATS server: start a relay first.") from None
+
+
 async def _bucket(js: JetStreamContext, name: str, layout: Layout) -> KeyValue:
     try:
         return await js.key_value(name)
@@ -188,7 +206,3 @@ async def _bucket(js: JetStreamContext, name: str, layout: Layout) -> KeyValue:
         return await js.create_key_value(
             api.KeyValueConfig(bucket=name, history=1, storage=api.StorageType.FILE, replicas=layout.replicas)
         )
-
-
-TROUBLES = (nats.errors.Error, TimeoutError, ConnectionError)
-"""What nats-py raises while a server is away, slow or full."""

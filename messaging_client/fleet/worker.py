@@ -19,7 +19,8 @@ from messaging_client.fleet.handling import Handler, Handling, WorkerStats
 from messaging_client.fleet.layout import Layout
 from messaging_client.fleet.life import Life
 from messaging_client.fleet.shelves import Handled
-from messaging_client.fleet.streams import TROUBLES, check, consumers, ensure_consumer, next_event
+from messaging_client.fleet.streams import bucket, check, consumers, ensure_consumer, next_event
+from messaging_client.fleet.troubles import TROUBLES
 from messaging_client.models import Message
 from messaging_client.observing.logs import say
 
@@ -114,10 +115,10 @@ class Worker(Life):
         js = served.jetstream(timeout=5)
         client = self._client
         await check(js, layout, layout.own_marks() if client is None else layout.marks(*await client._identity()))
-        bucket = await js.key_value(layout.handled)
+        shelf = await bucket(js, layout.handled)
         for partition in range(layout.partitions):
             await ensure_consumer(js, layout, partition, self._ack_wait)
-            self._handled[partition] = Handled(bucket, partition)
+            self._handled[partition] = Handled(shelf, partition)
         self._handling.js = js
         await served.subscribe(layout.news("*"), cb=self._news)
         self._tasks = [asyncio.create_task(self._look(js))]

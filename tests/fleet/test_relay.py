@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from nats.js import api
 
 from messaging_client import ConfigurationError, ConnectFailed, Message, MessagingClient, MessagingConfig
-from messaging_client.fleet import Relay
+from messaging_client.fleet import Relay, troubles
+from messaging_client.fleet import relay as relay_module
 from tests.fleet.nats_process import NatsProcess, free_port
 from tests.fleet.yard import DOCTOR, PATIENT, Yard, until
 
@@ -85,6 +87,54 @@ async def test_a_relay_that_is_stopped_while_nats_is_away_leaves_it_to_the_next(
     await own_nats.start()
     async with yard.relay():
         await yard.until_stored(2)
+
+
+@pytest.mark.parametrize("moment", ["prepare", "bucket"])
+async def test_a_relay_starts_although_nats_goes_away_meanwhile(
+    own_yard: Yard,
+    own_nats: NatsProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    moment: str,
+) -> None:
+    yard = own_yard
+    conversation = await yard.conversation()
+    async with yard.relay():
+        await yard.server.say(conversation, "before", PATIENT)
+        await yard.until_stored(1)
+    await yard.server.say(conversation, "meanwhile", PATIENT)
+    step = getattr(relay_module, moment)
+
+    async def dies_after(*arguments: object) -> object:
+        done = await step(*arguments)
+        own_nats.kill()
+        return done
+
+    monkeypatch.setattr(relay_module, moment, dies_after)
+    monkeypatch.setattr(relay_module, "PUBLISH_TIMEOUT", 0.2)
+    relay = yard.relay()
+    starting = asyncio.create_task(relay.start())
+    await until(lambda: "NATS does not answer yet" in caplog.text)
+    await own_nats.start()
+    await starting
+    await yard.until_stored(2)
+    await relay.aclose()
+
+
+async def test_what_nats_never_answers_is_told(
+    own_yard: Yard, own_nats: NatsProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = relay_module.prepare
+
+    async def dies_after(*arguments: Any) -> None:
+        await step(*arguments)
+        own_nats.kill()
+
+    monkeypatch.setattr(relay_module, "prepare", dies_after)
+    monkeypatch.setattr(relay_module, "PUBLISH_TIMEOUT", 0.2)
+    monkeypatch.setattr(troubles, "PATIENCE", 0.5)
+    with pytest.raises(ConnectFailed, match="JetStream"):
+        await own_yard.relay().start()
 
 
 async def test_a_full_stream_makes_relays_wait(yard: Yard) -> None:
