@@ -15,7 +15,7 @@ CORE := tests/wire/test_vectors.py tests/transport tests/security/test_encrypted
 LOWEST := .venv-lowest
 VERSIONS := .venv-versions
 
-.PHONY: help demo demo-fleet test test-slow-path test-lowest test-versions fuzz lock soak chaos lint types generate docs pictures bench bench-quick build clean
+.PHONY: help demo demo-fleet test test-slow-path test-lowest test-versions fuzz lock soak chaos lint types generate docs pictures bench bench-fleet bench-quick build clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 16
@@ -104,8 +104,12 @@ $(VENV)/.bench: $(READY)
 bench: $(VENV)/.bench ## benchmarks against what a user would take instead, into docs/performance.md; ARGS="inbound sends" for some
 	$(BIN)/python -m benchmarks --write $(ARGS)
 
+bench-fleet: $(READY) ## relays and workers on NATS: one worker and four, and what a relay adds
+	$(BIN)/python -m benchmarks.fleet $(ARGS)
+
 bench-quick: $(READY) ## small amounts of every benchmark, to see that they work; no figures to quote
 	$(BIN)/python -m benchmarks --quick $(ARGS)
+	$(BIN)/python -m benchmarks.fleet --rounds 1 --messages 40
 
 build: $(READY) ## wheel and sdist, into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

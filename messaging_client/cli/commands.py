@@ -14,14 +14,11 @@ from typer.core import TyperGroup
 from messaging_client.cli.chat import chat
 from messaging_client.cli.choices import EventKind, Filter, Person
 from messaging_client.cli.exit_codes import ExitCode, table
-from messaging_client.cli.options import ServerArguments, with_server
+from messaging_client.cli.fleet import fleet, relay, work
+from messaging_client.cli.options import JsonOption, ServerArguments, with_server
 from messaging_client.cli.record import record
-from messaging_client.cli.relay import relay, work
 from messaging_client.cli.replay import replay
 
-_JSON_HELP = "One line of JSON for each thing, in place of words; its form is documented."
-
-JsonOption = Annotated[bool, typer.Option("--json", help=_JSON_HELP)]
 ConversationArgument = Annotated[str, typer.Argument(metavar="CONVERSATION", help="Id of the conversation.")]
 
 
@@ -228,7 +225,7 @@ async def inspect(server: ServerArguments, as_json: JsonOption = False) -> int:
     return token.inspect(server, as_json=as_json)
 
 
-for each in (chat, record, replay, relay, work):
+for each in (chat, record, replay, relay, work, fleet):
     app.command()(each)
 
 

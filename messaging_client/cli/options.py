@@ -50,6 +50,9 @@ CaFileOption = Annotated[
 InsecureOption = Annotated[
     bool, typer.Option("--allow-insecure", help="Allow plain http:// to another machine, on a network that you trust.")
 ]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="One line of JSON for each thing, in place of words; its form is documented.")
+]
 
 
 @dataclass(frozen=True, repr=False)

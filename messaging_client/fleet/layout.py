@@ -72,6 +72,10 @@ class Layout:
         """Give the subject of a partition's events of one kind."""
         return f"messaging.{self.account}.{partition}.{event}"
 
+    def partition_in(self, subject: str) -> int:
+        """Give the partition that a subject of events names."""
+        return int(subject.split(".")[2])
+
     def news(self, partition: int | str) -> str:
         """Give the subject on which the server says that a partition has another event; headers only."""
         return f"messaging-news.{self.account}.{partition}"

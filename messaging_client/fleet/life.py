@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from nats.aio.client import Client as Nats
 
 from messaging_client.errors import ConnectFailed
 from messaging_client.fleet.nats_server import connected
 from messaging_client.fleet.troubles import PATIENCE, TROUBLES
+from messaging_client.observing.telemetry import measurements_for
+
+if TYPE_CHECKING:
+    from messaging_client.observing.measurements import Reading
+
+EVENTS, WAITING = "messaging_client.fleet.events", "messaging_client.fleet.waiting"
 
 
 class Life:
@@ -25,6 +31,7 @@ class Life:
         self._nats_url = nats_url
         self._nats_options = nats_options or {}
         self._nats: Nats | None = None
+        self._measurements = measurements_for(self)
 
     async def start(self) -> None:
         """Connect to NATS, and begin. If that fails, all is closed that was opened, a relay's client included.
@@ -49,6 +56,8 @@ class Life:
 
     async def aclose(self, drain: float = 10.0) -> None:
         """Leave NATS."""
+        if self._measurements is not None:
+            self._measurements.closed(self)
         served, self._nats = self._nats, None
         if served is not None:
             with contextlib.suppress(*TROUBLES):
@@ -56,6 +65,10 @@ class Life:
 
     async def _begin(self, served: Nats) -> None:
         """Do what follows the connection."""
+        raise NotImplementedError
+
+    def _readings(self) -> tuple[dict[Reading, int], dict[Reading, int]]:
+        """Give counters and gauges for OpenTelemetry; called in any thread."""
         raise NotImplementedError
 
     async def __aenter__(self) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,13 +11,11 @@ from typing import Any
 from nats.js import JetStreamContext, api
 from nats.js.errors import NotFoundError
 
-from messaging_client.errors import ConfigurationError
+from messaging_client.errors import ConfigurationError, ConnectFailed
 from messaging_client.fleet.layout import Layout
 from messaging_client.fleet.nats_server import connected
 from messaging_client.fleet.streams import consumers
 from messaging_client.fleet.troubles import TROUBLES
-
-_MARK = "messaging.partitions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +26,7 @@ class FleetStatus:
         waiting: events that no worker has had yet, by partition; partitions where none waits are left out.
         in_hand: events that workers have in hand.
         redelivered: of these, events that came more than once.
+        redeliveries: deliveries of an event after its first, since the stream was made.
         dead: events that were set aside.
         stored: events in the stream, waiting or in hand.
         bytes: what they take.
@@ -35,6 +35,7 @@ class FleetStatus:
     waiting: Mapping[int, int] = field(default_factory=dict)
     in_hand: int = 0
     redelivered: int = 0
+    redeliveries: int = 0
     dead: int = 0
     stored: int = 0
     bytes: int = 0
@@ -67,23 +68,35 @@ async def fleet_status(
     try:
         js = served.jetstream(timeout=5)
         try:
-            stream = await js.stream_info(layout.stream)
+            stream = await js.stream_info(layout.stream, subjects_filter=layout.subject("*", "*"))
             dead = await js.stream_info(layout.dead_stream)
+            return await _status(js, layout, stream, dead)
         except NotFoundError:
             raise ConfigurationError(f"There is no stream {layout.stream} on this NATS server.") from None
-        return await _status(js, layout, stream, dead)
+        except TROUBLES as error:
+            raise ConnectFailed(f"NATS does not answer ({type(error).__name__}); is JetStream enabled?") from None
     finally:
         with contextlib.suppress(*TROUBLES):
             await served.close()
 
 
 async def _status(js: JetStreamContext, layout: Layout, stream: api.StreamInfo, dead: api.StreamInfo) -> FleetStatus:
-    names = {layout.consumer(each): each for each in range(int((stream.config.metadata or {}).get(_MARK, "0")))}
-    listed = [each for each in await consumers(js, layout) if each.name in names]
+    listed = {each.name: each for each in await consumers(js, layout)}
+    waiting: Counter[int] = Counter()
+    for subject, count in (stream.state.subjects or {}).items():
+        waiting[layout.partition_in(subject)] += count
+    for partition in waiting:
+        if taken := listed.get(layout.consumer(partition)):
+            waiting[partition] -= taken.num_ack_pending or 0
+    in_hand = sum(each.num_ack_pending or 0 for each in listed.values())
+    # An event leaves with its acknowledgement: those that have left or are in hand have had a first delivery.
+    first = stream.state.last_seq - stream.state.messages + in_hand
+    deliveries = sum(each.delivered.consumer_seq for each in listed.values() if each.delivered)
     return FleetStatus(
-        waiting={names[each.name]: each.num_pending for each in listed if each.num_pending},
-        in_hand=sum(each.num_ack_pending or 0 for each in listed),
-        redelivered=sum(each.num_redelivered or 0 for each in listed),
+        waiting=dict(+waiting),
+        in_hand=in_hand,
+        redelivered=sum(each.num_redelivered or 0 for each in listed.values()),
+        redeliveries=max(0, deliveries - first),
         dead=dead.state.messages,
         stored=stream.state.messages,
         bytes=stream.state.bytes,

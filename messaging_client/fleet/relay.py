@@ -7,7 +7,7 @@ import logging
 import random
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nats.errors
 from nats.aio.client import Client as Nats
@@ -18,13 +18,16 @@ from messaging_client.errors import ConfigurationError
 from messaging_client.events import ConversationUpdated, GapDetected, Notification
 from messaging_client.fleet.envelopes import NAMES, Event, envelope, packed
 from messaging_client.fleet.layout import Layout
-from messaging_client.fleet.life import Life
+from messaging_client.fleet.life import EVENTS, Life
 from messaging_client.fleet.shelves import SharedPositions
 from messaging_client.fleet.streams import bucket, prepare
 from messaging_client.fleet.troubles import TROUBLES
 from messaging_client.models import Message
 from messaging_client.observing.logs import say
 from messaging_client.transport.retry import Backoff
+
+if TYPE_CHECKING:
+    from messaging_client.observing.measurements import Reading
 
 _log = logging.getLogger("messaging_client.fleet.relay")
 
@@ -106,6 +109,10 @@ class Relay(Life):
     def stats(self) -> RelayStats:
         """Give the counters, as they are now."""
         return RelayStats(self._published, self._duplicates, self._retries)
+
+    def _readings(self) -> tuple[dict[Reading, int], dict[Reading, int]]:
+        counted = {"published": self._published, "duplicate": self._duplicates, "retried": self._retries}
+        return {(EVENTS, outcome): number for outcome, number in counted.items()}, {}
 
     async def _begin(self, served: Nats) -> None:
         client = self._client

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from nats.aio.client import Client as Nats
 from nats.aio.msg import Msg
@@ -17,12 +18,15 @@ from messaging_client.fleet.board import Board
 from messaging_client.fleet.envelopes import Event
 from messaging_client.fleet.handling import Handler, Handling, WorkerStats
 from messaging_client.fleet.layout import Layout
-from messaging_client.fleet.life import Life
+from messaging_client.fleet.life import EVENTS, WAITING, Life
 from messaging_client.fleet.shelves import Handled
 from messaging_client.fleet.streams import bucket, check, consumers, ensure_consumer, next_event
 from messaging_client.fleet.troubles import TROUBLES
 from messaging_client.models import Message
 from messaging_client.observing.logs import say
+
+if TYPE_CHECKING:
+    from messaging_client.observing.measurements import Reading
 
 _log = logging.getLogger("messaging_client.fleet.worker")
 
@@ -100,6 +104,7 @@ class Worker(Life):
         self._timers: set[asyncio.Task[None]] = set()
         self._handled: dict[int, Handled] = {}
         self._done = asyncio.Event()
+        self._waiting: dict[int, int] = {}
 
     def __repr__(self) -> str:
         return f"<Worker {self._layout.account}>"
@@ -107,6 +112,10 @@ class Worker(Life):
     def stats(self) -> WorkerStats:
         """Give the counters, as they are now."""
         return self._handling.stats()
+
+    def _readings(self) -> tuple[dict[Reading, int], dict[Reading, int]]:
+        counted = {(EVENTS, outcome): number for outcome, number in asdict(self.stats()).items()}
+        return counted, {(WAITING, str(partition)): number for partition, number in self._waiting.items()}
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -167,6 +176,7 @@ class Worker(Life):
     async def _with_work(self, js: JetStreamContext, names: Mapping[str, int]) -> list[int]:
         """Give the partitions that have events, and are in no hand here."""
         listed = await consumers(js, self._layout)
+        self._waiting = {names[each.name]: each.num_pending or 0 for each in listed if each.name in names}
         busy = (each.name for each in listed if each.num_pending or each.num_ack_pending)
         return [names[each] for each in busy if each in names and not self._board.holds(names[each])]
 

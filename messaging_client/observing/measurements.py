@@ -35,6 +35,11 @@ COUNTERS: dict[str, tuple[str | None, str, str]] = {
     "messaging_client.reconnections": (None, "{connection}", "Connections after the first."),
     "messaging_client.gaps": (None, "{gap}", "Stretches that could not be proven complete."),
     "messaging_client.handler_errors": (None, "{error}", "Exceptions of handlers."),
+    "messaging_client.fleet.events": (
+        "messaging_client.outcome",
+        "{event}",
+        "What relays and workers did with events.",
+    ),
     "messaging_client.cache.reads": ("messaging_client.cache.result", "{read}", "Reads, by hit and miss."),
 }
 """By name: its attribute, its unit, and what it is."""
@@ -42,11 +47,12 @@ COUNTERS: dict[str, tuple[str | None, str, str]] = {
 GAUGES: dict[str, tuple[str | None, str, str]] = {
     "messaging_client.queued": ("messaging_client.queue", "{event}", "Events waiting, in all queues and the longest."),
     "messaging_client.pending": (None, "{message}", "Messages not certain to be on the server."),
+    "messaging_client.fleet.waiting": ("messaging_client.partition", "{event}", "Events that no worker has had yet."),
 }
 
 
 class Measured(Protocol):
-    """A client, to those who measure it."""
+    """A client, relay or worker, to those who measure it."""
 
     def _readings(self) -> tuple[dict[Reading, int], dict[Reading, int]]:
         """Counters and gauges; called in any thread."""
@@ -130,8 +136,8 @@ class Measurements:
                 counted, now = client._readings()
                 kept.append((ref, counted))
                 for reading, number in now.items():
-                    longest = reading[1] == "longest"
-                    gauges[reading] = max(gauges[reading], number) if longest else gauges[reading] + number
+                    is_one = reading[1] == "longest" or reading[0] == "messaging_client.fleet.waiting"
+                    gauges[reading] = max(gauges[reading], number) if is_one else gauges[reading] + number
             self._clients = kept
             counters = Counter(self._past)
             for _, last in kept:

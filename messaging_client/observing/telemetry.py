@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, Tracer, TracerProvider
 
-    from messaging_client.observing.measurements import Measurements
+    from messaging_client.observing.measurements import Measured, Measurements
 
 _log = logging.getLogger("messaging_client.telemetry")
 
@@ -52,6 +52,18 @@ def set_up_providers() -> tuple[TracerProvider | None, MeterProvider | None]:
     tracers = None if trace is None else trace.get_tracer_provider()
     meters = None if metrics is None else metrics.get_meter_provider()
     return (None if _does_nothing(tracers) else tracers), (None if _does_nothing(meters) else meters)
+
+
+def measurements_for(measured: Measured) -> Measurements | None:
+    """Measure a relay or worker from now on, if the program has set up a provider of meters."""
+    _, meters = set_up_providers()
+    if meters is None:
+        return None
+    from messaging_client.observing.measurements import measurements_of
+
+    found = measurements_of(meters)
+    found.watch(measured)
+    return found
 
 
 def telemetry(tracers: TracerProvider | None, meters: MeterProvider | None) -> Observer:

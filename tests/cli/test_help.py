@@ -20,7 +20,7 @@ from tests.cli.processes import COMMAND, environment, run, run_in_terminal
 PAGE = Path(__file__).parent.parent.parent / "docs/how-to/command-line.md"
 COMMANDS = (
     *("demo", "serve", "inbox", "tail", "send", "diagnose", "token"),
-    *("chat", "record", "replay", "relay", "work", "version"),
+    *("chat", "record", "replay", "relay", "work", "fleet", "version"),
 )
 HEAVY = {
     "socketio",

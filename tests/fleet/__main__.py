@@ -17,7 +17,7 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-_WORDS = {"answered": "handled", "disordered": "order violations"}
+_WORDS = {"answered": "handled", "disordered": "order violations", "redelivered": "delivered again"}
 
 
 def main() -> int:
@@ -45,7 +45,7 @@ def main() -> int:
     )
     say(f"{given.messages} messages in {given.conversations} conversations, 2 relays, 4 workers, seed {given.seed}")
     verdict = asyncio.run(rage(storm, lambda line: say(f"  {line}")))
-    for name in ("answered", "lost", "doubled", "disordered", "kills", "restarts"):
+    for name in ("answered", "lost", "doubled", "disordered", "redelivered", "kills", "restarts"):
         say(f"  {_WORDS.get(name, name):>16} {getattr(verdict, name)}")
     say(f"  {'all well' if verdict.is_well else f'WRONG; files: {folder}'}, after {verdict.seconds:.0f} s")
     return 0 if verdict.is_well else 1

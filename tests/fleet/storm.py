@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from messaging_client.fleet import fleet_status
 from messaging_client.testing import MessagingServer
 from tests.fleet.nats_process import NatsProcess
 
@@ -54,6 +55,7 @@ class Verdict:
     lost: int = 0
     doubled: int = 0
     disordered: int = 0
+    redelivered: int = 0
     kills: int = 0
     restarts: int = 0
     seconds: float = 0.0
@@ -149,6 +151,7 @@ async def rage(storm: Storm, say: Callable[[str], None]) -> Verdict:
             await _settle(storm, server, rooms, say)
         finally:
             crew.end()
+        verdict.redelivered = (await fleet_status(nats.url, "storm")).redeliveries
         _judge(storm, server, rooms, verdict)
     verdict.seconds = time.monotonic() - began
     return verdict

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from messaging_client import ConfigurationError, Message
-from messaging_client.fleet import Delivery, fleet_status
+from messaging_client.fleet import Delivery
 from messaging_client.fleet.layout import Layout
 from tests.fleet.yard import PATIENT, Yard, until
 
@@ -180,33 +180,6 @@ async def test_answers_are_given_once_however_often_the_event_comes(yard: Yard) 
         await yard.server.say(conversation, "?", PATIENT)
         await until(lambda: worker.stats().handled == 1)
     assert yard.contents(conversation) == ["?", "one", "two"]
-
-
-async def test_an_operator_sees_what_waits_and_what_was_set_aside(yard: Yard) -> None:
-    with pytest.raises(ConfigurationError, match="no stream"):
-        await fleet_status(yard.nats_url, yard.account)
-    conversation = await yard.conversation()
-    begun = asyncio.Event()
-
-    async def hang(message: Message, delivery: Delivery) -> None:
-        if message.content == "poison":
-            raise RuntimeError
-        begun.set()
-        await asyncio.Event().wait()
-
-    async with yard.relay():
-        worker = yard.worker(hang, backoff=())
-        async with worker:
-            for content in ("poison", "a", "b", "c"):
-                await yard.server.say(conversation, content, PATIENT)
-            await asyncio.wait_for(begun.wait(), 20)
-            await yard.until_stored(3)
-            status = await fleet_status(yard.nats_url, yard.account)
-            await worker.aclose(drain=0)
-    partition = Layout(yard.account).partition_of(conversation)
-    assert (status.waiting, status.lag, status.in_hand) == ({partition: 2}, 2, 1)
-    assert (status.stored, status.dead, status.redelivered) == (3, 1, 0)
-    assert status.bytes > 0
 
 
 async def test_a_worker_without_a_client_says_so(yard: Yard) -> None:

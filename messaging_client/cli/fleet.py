@@ -1,4 +1,4 @@
-"""`messaging-client relay` and `messaging-client work`: one bot account on many processes, around NATS JetStream."""
+"""`messaging-client relay`, `work` and `fleet`: one bot account on many processes, around NATS JetStream."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, cast
 import typer
 
 from messaging_client.cli.exit_codes import ExitCode
-from messaging_client.cli.options import ServerArguments, with_server
+from messaging_client.cli.options import JsonOption, ServerArguments, with_server
 from messaging_client.errors import ConfigurationError
 
 NatsOption = Annotated[
@@ -110,6 +110,32 @@ async def work(
     counted = made.stats()
     say(f"handled {counted.handled}, failed {counted.failed}, set aside {counted.dead}")
     return ExitCode.OK
+
+
+def fleet(
+    account: AccountOption = "bot",
+    nats: NatsOption = DEFAULT_NATS,
+    nats_credentials: CredentialsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how the events of an account stand on NATS.
+
+    How many wait, in which partitions, how many came again, and how many were set aside.
+    """
+    _need_nats()
+    import asyncio
+    from dataclasses import asdict
+
+    from messaging_client.cli.output import json_line, say
+    from messaging_client.fleet import fleet_status
+
+    status = asyncio.run(fleet_status(nats, account, nats_options=_options(nats_credentials)))
+    if as_json:
+        say(json_line({"lag": status.lag} | asdict(status)))
+        return
+    say(f"{status.lag} wait, {status.in_hand} in hand, {status.redeliveries} delivered again, {status.dead} set aside")
+    for partition, waiting in sorted(status.waiting.items()):
+        say(f"  partition {partition}: {waiting} wait")
 
 
 def _need_nats() -> None:
