@@ -48,6 +48,8 @@ def main() -> int:
     for name in ("answered", "lost", "doubled", "disordered", "redelivered", "kills", "restarts"):
         say(f"  {_WORDS.get(name, name):>16} {getattr(verdict, name)}")
     say(f"  {'all well' if verdict.is_well else f'WRONG; files: {folder}'}, after {verdict.seconds:.0f} s")
+    for note in verdict.notes[:50]:
+        say(f"  {note}")
     return 0 if verdict.is_well else 1
 
 

@@ -222,4 +222,7 @@ def _judge(storm: Storm, server: MessagingServer, rooms: list[int], verdict: Ver
         verdict.lost += len(set(asked) - set(counted))
         verdict.doubled += sum(count - 1 for count in counted.values())
         first = list(dict.fromkeys(answers))
-        verdict.disordered += sum(int(a) > int(b) for a, b in itertools.pairwise(first))
+        wrong = [(a, b) for a, b in itertools.pairwise(first) if int(a) > int(b)]
+        verdict.disordered += len(wrong)
+        verdict.notes += [f"conversation {each}: {a} was answered before {b}" for a, b in wrong]
+        verdict.notes += [f"conversation {each}: {number} was not answered" for number in set(asked) - set(counted)]
