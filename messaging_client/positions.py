@@ -18,14 +18,16 @@ _log = logging.getLogger("messaging_client.positions")
 
 _FOLLOWS_ALL = "follows_all"
 _LEFT = "left {!r}"
-_LISTED = "listed until "  # and a time
 
 
 class PositionStore(Protocol):
     """Where positions are kept: the file of `store=`, or a bucket that relays share."""
 
-    async def cursors(self) -> dict[Id, Cursor]:
-        """Give every read position by conversation."""
+    async def cursor(self, conversation_id: Id) -> Cursor | None:
+        """Give the read position of a conversation, or None."""
+
+    async def add_cursor(self, cursor: Cursor) -> None:
+        """Keep a read position, unless its conversation has one."""
 
     async def save_cursors(self, cursors: Iterable[Cursor]) -> None:
         """Keep read positions."""
@@ -36,11 +38,14 @@ class PositionStore(Protocol):
     async def get_flag(self, name: str) -> bool:
         """Whether a flag is set."""
 
-    async def flags(self, beginning: str) -> list[str]:
-        """Give the flags that are set and begin so."""
-
     async def set_flag(self, name: str, value: bool = True) -> None:
         """Set a flag, or take it away."""
+
+    async def listed_until(self) -> datetime | None:
+        """Give the server time up to which every conversation was in a list, UTC; None where nothing tells."""
+
+    async def set_listed_until(self, moment: datetime | None) -> None:
+        """Keep that time, or that nothing tells it."""
 
 
 class Positions:
@@ -65,7 +70,7 @@ class Positions:
         self._handled = handled
         self._order_key = order_key
         self._is_kept = is_kept
-        self._known: dict[Id, Cursor] | None = None
+        self._dropped: set[Id] = set()  # left for good, and not yet forgotten by the store
         self._moved: dict[Id, Thread] = {}
         self._under_way: dict[Id, Cursor] = {}
         self._committing: asyncio.Task[None] | None = None
@@ -77,7 +82,7 @@ class Positions:
         async def opened() -> PositionStore:
             return store
 
-        self._store, self._is_kept, self._known = opened, True, None
+        self._store, self._is_kept = opened, True
 
     async def of(self, conversation_id: Id) -> tuple[Point, Iterable[Id]] | None:
         """Give where an earlier process stopped in a conversation, and what it had handled beyond that point.
@@ -85,8 +90,9 @@ class Positions:
         Raises:
             ConfigurationError, StoreError: the store cannot be used.
         """
-        cursor = (await self._cursors()).get(conversation_id)
-        if cursor is None:
+        store = await self._store()
+        cursor = None if store is None else await store.cursor(conversation_id)
+        if cursor is None or conversation_id in self._dropped:
             return None
         if cursor.timestamp is None:
             return Point(), cursor.seen
@@ -103,28 +109,36 @@ class Positions:
                 self._committing = asyncio.get_running_loop().create_task(self._commit_all())
 
     async def begin(self, conversation_id: Id, start: Point) -> None:
-        """Keep where a conversation begins before anything of it is told, unless it has a position already."""
+        """Keep where a conversation begins before anything of it is told, unless it has a position already.
+
+        Raises:
+            ConfigurationError, StoreError: the store cannot be used; nothing of the conversation may be told yet.
+        """
         store = await self._store()
-        if store is not None and conversation_id not in await self._cursors():
-            await self._save({conversation_id: Cursor(conversation_id, start.timestamp)})
+        if store is None:
+            return
+        cursor = Cursor(conversation_id, start.timestamp)
+        if conversation_id in self._dropped:
+            await store.save_cursors([cursor])
+        else:
+            await store.add_cursor(cursor)
 
     def drop(self, conversation_id: Id) -> None:
         """The conversation was left for good: what is under way to the store is not kept; `forget` is to follow."""
         self._moved.pop(conversation_id, None)
         self._under_way.pop(conversation_id, None)
-        if self._known is not None:
-            self._known.pop(conversation_id, None)
+        if self._is_kept:
+            self._dropped.add(conversation_id)
 
     async def forget(self, conversation_id: Id) -> None:
         """The conversation was left for good: joining it again begins anew."""
         store = await self._store()
         if store is None:
             return
-        known = await self._cursors()
         if not any(conversation_id in each for each in (self._moved, self._under_way)):  # joined again already
-            known.pop(conversation_id, None)
             await store.forget_cursor(conversation_id)
             await store.set_flag(_LEFT.format(conversation_id))
+        self._dropped.discard(conversation_id)
 
     async def was_left(self, conversation_id: Id) -> bool:
         """Whether the user left the conversation, perhaps in an earlier process."""
@@ -145,22 +159,14 @@ class Positions:
     async def listed_until(self) -> datetime | None:
         """Server time up to which an earlier process knew of every conversation; None where nothing told."""
         store = await self._store()
-        found = [] if store is None else await store.flags(_LISTED)
-        # Two are there only if a process ended in between: then the earlier one tells too much, and never too little.
-        return min((datetime.fromisoformat(each.removeprefix(_LISTED)) for each in found), default=None)
+        return None if store is None else await store.listed_until()
 
     async def now_of_all(self, listed_until: datetime | None) -> None:
         """From now on, every conversation of the user is followed; those up to a server time are known."""
         store = await self._store()
         if store is None:
             return
-        flag = None if listed_until is None else _LISTED + listed_until.isoformat()
-        before = await store.flags(_LISTED)
-        if flag is not None and flag not in before:
-            await store.set_flag(flag)
-        for each in before:
-            if each != flag:
-                await store.set_flag(each, value=False)
+        await store.set_listed_until(listed_until)
         await store.set_flag(_FOLLOWS_ALL)
 
     async def stop(self) -> None:
@@ -206,20 +212,12 @@ class Positions:
         """
         try:
             store = await self._store()
-            known = await self._cursors()
             if store is not None and cursors:
                 await store.save_cursors(list(cursors.values()))
-                known.update(cursors)
         except MessagingError as error:
             say(_log, logging.WARNING, "read positions are not kept", count=len(cursors), reason=str(error))
             return False
         return True
-
-    async def _cursors(self) -> dict[Id, Cursor]:
-        if self._known is None:
-            store = await self._store()
-            self._known = {} if store is None else await store.cursors()
-        return self._known
 
 
 def _cursor(thread: Thread) -> Cursor:

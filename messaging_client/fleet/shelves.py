@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterable
+from datetime import datetime
 
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
-from nats.js.kv import KV_DEL, KV_PURGE, KeyValue
+from nats.js.kv import KeyValue
 
 from messaging_client.errors import StoreError
 from messaging_client.fleet.layout import key_of, written
@@ -17,9 +18,9 @@ from messaging_client.store.records import Cursor, cursor_from_row, cursor_to_ro
 
 _CURSOR = "cursor."
 _FLAG = "flag."
+_LISTED = "listed-until"
 MOST_HANDLED = 200
 """Events of a conversation that are remembered as handled: more than a relay publishes anew after a pause."""
-_ANSWER = 5.0  # seconds for the next value of many
 _MOST_CACHED = 256  # conversations of one partition whose lists a worker holds
 
 
@@ -33,47 +34,70 @@ class SharedPositions:
     def __init__(self, bucket: KeyValue) -> None:
         self._bucket = bucket
 
-    async def cursors(self) -> dict[Id, Cursor]:
-        """Give every read position by conversation."""
-        found = [cursor_from_row(tuple(json.loads(value))) for value in await self._values(_CURSOR)]
-        return {each.conversation_id: each for each in found}
+    async def cursor(self, conversation_id: Id) -> Cursor | None:
+        """Give the read position of a conversation, or None."""
+        found = await self._get(_cursor_key(conversation_id))
+        return None if found is None else cursor_from_row(tuple(json.loads(found)))
+
+    async def add_cursor(self, cursor: Cursor) -> None:
+        """Keep a read position, unless its conversation has one: another relay may be further on."""
+        try:
+            await insist(lambda: self._bucket.create(_cursor_key(cursor.conversation_id), _packed(cursor)))
+        except KeyWrongLastSequenceError:
+            pass
+        except TROUBLES as error:
+            raise _unwritten(error) from None
 
     async def save_cursors(self, cursors: Iterable[Cursor]) -> None:
         """Keep read positions; those that cannot be written now are written with later ones."""
         try:
             for each in cursors:
-                await self._bucket.put(
-                    _CURSOR + key_of(write_id(each.conversation_id)), json.dumps(cursor_to_row(each)).encode()
-                )
+                await self._bucket.put(_cursor_key(each.conversation_id), _packed(each))
         except TROUBLES as error:
             raise _unwritten(error) from None
 
     async def forget_cursor(self, conversation_id: Id) -> None:
         """Drop the read position of a conversation."""
-        await self._delete(_CURSOR + key_of(write_id(conversation_id)))
+        await self._delete(_cursor_key(conversation_id))
 
     async def get_flag(self, name: str) -> bool:
         """Whether a flag is set."""
-        try:
-            await insist(lambda: self._bucket.get(_FLAG + key_of(name)))
-        except KeyNotFoundError:
-            return False
-        except TROUBLES as error:
-            raise _unread(error) from None
-        return True
-
-    async def flags(self, beginning: str) -> list[str]:
-        """Give the flags that are set and begin so."""
-        names = [value.decode() for value in await self._values(_FLAG)]
-        return [each for each in names if each.startswith(beginning)]
+        return await self._get(_FLAG + key_of(name)) is not None
 
     async def set_flag(self, name: str, value: bool = True) -> None:
         """Set a flag, or take it away."""
-        if not value:
+        if value:
+            await self._put(_FLAG + key_of(name), name.encode())
+        else:
             await self._delete(_FLAG + key_of(name))
-            return
+
+    async def listed_until(self) -> datetime | None:
+        """Give the server time up to which every conversation was in a list, UTC; None where nothing tells."""
+        found = await self._get(_LISTED)
+        return None if found is None else datetime.fromisoformat(found.decode())
+
+    async def set_listed_until(self, moment: datetime | None) -> None:
+        """Keep that time, or that nothing tells it.
+
+        Relays overwrite each other's: what a list showed has a position by then, whichever list was the later.
+        """
+        if moment is None:
+            await self._delete(_LISTED)
+        else:
+            await self._put(_LISTED, moment.isoformat().encode())
+
+    async def _get(self, key: str) -> bytes | None:
+        # Each by itself: reading a bucket as a whole misses what is written meanwhile, as other relays do all the time.
         try:
-            await insist(lambda: self._bucket.put(_FLAG + key_of(name), name.encode()))
+            return (await insist(lambda: self._bucket.get(key))).value or b""
+        except KeyNotFoundError:
+            return None
+        except TROUBLES as error:
+            raise _unread(error) from None
+
+    async def _put(self, key: str, value: bytes) -> None:
+        try:
+            await insist(lambda: self._bucket.put(key, value))
         except TROUBLES as error:
             raise _unwritten(error) from None
 
@@ -83,23 +107,13 @@ class SharedPositions:
         except TROUBLES as error:
             raise _unwritten(error) from None
 
-    async def _values(self, beginning: str) -> list[bytes]:
-        try:
-            return await insist(lambda: self._read(beginning))
-        except TROUBLES as error:
-            raise _unread(error) from None
 
-    async def _read(self, beginning: str) -> list[bytes]:
-        watcher = await self._bucket.watch(beginning + ">")
-        values: list[bytes] = []
-        try:
-            # None says that all that there was has been told; iterating would wait for ever for a server that is gone.
-            while (entry := await watcher.updates(timeout=_ANSWER)) is not None:  # type: ignore[no-untyped-call]
-                if entry.operation not in (KV_DEL, KV_PURGE):
-                    values.append(entry.value or b"")
-        finally:
-            await watcher.stop()  # type: ignore[no-untyped-call]
-        return values
+def _cursor_key(conversation_id: Id) -> str:
+    return _CURSOR + key_of(write_id(conversation_id))
+
+
+def _packed(cursor: Cursor) -> bytes:
+    return json.dumps(cursor_to_row(cursor)).encode()
 
 
 class Handled:

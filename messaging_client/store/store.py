@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,6 +45,9 @@ def _upsert(table: str, columns: str) -> str:
 
 _SAVE_SEND = _upsert("sends", SEND_COLUMNS)
 _SAVE_CURSOR = _upsert("cursors", CURSOR_COLUMNS)
+_ADD_CURSOR = _SAVE_CURSOR.replace("OR REPLACE", "OR IGNORE")
+_ONE_CURSOR = f"SELECT {CURSOR_COLUMNS} FROM cursors WHERE conversation_id = ?"  # noqa: S608 - constants only
+_LISTED = "listed until "  # a flag, with a time
 _REMOVE_SEND = "DELETE FROM sends WHERE client_message_id = ?"
 # A message without a mark, or with a later one, is not taken for one that was confirmed before.
 _ADD_CLAIM = """INSERT OR IGNORE INTO claims SELECT ?, ?
@@ -155,10 +159,14 @@ class Store:
 
     # --- read positions ----------------------------------------------------------------------------------------------
 
-    async def cursors(self) -> dict[Id, Cursor]:
-        """Give every read position by conversation."""
-        found = await self._read(f"SELECT {CURSOR_COLUMNS} FROM cursors", cursor_from_row)  # noqa: S608 - constants only
-        return {each.conversation_id: each for each in found}
+    async def cursor(self, conversation_id: Id) -> Cursor | None:
+        """Give the read position of a conversation, or None."""
+        found = await self._read(_ONE_CURSOR, cursor_from_row, write_id(conversation_id))
+        return found[0] if found else None
+
+    async def add_cursor(self, cursor: Cursor) -> None:
+        """Keep a read position, unless its conversation has one."""
+        await self._write(_ADD_CURSOR, [cursor_to_row(cursor)], durable=False)
 
     async def save_cursors(self, cursors: Iterable[Cursor]) -> None:
         """Keep read positions, all of them or none; one may be lost when the power fails, and is then read again."""
@@ -175,15 +183,28 @@ class Store:
         """Whether a flag is set."""
         return bool(await self._call(lambda database: database.read("SELECT 1 FROM flags WHERE name = ?", (name,))))
 
-    async def flags(self, beginning: str) -> list[str]:
-        """Give the flags that are set and begin so."""
-        rows = await self._call(lambda database: database.read("SELECT name FROM flags ORDER BY name"))
-        return [name for (name,) in rows if isinstance(name, str) and name.startswith(beginning)]
-
     async def set_flag(self, name: str, value: bool = True) -> None:
         """Set a flag, or take it back."""
         statement = "INSERT OR REPLACE INTO flags VALUES (?)" if value else "DELETE FROM flags WHERE name = ?"
         await self._write(statement, [(name,)], durable=True)
+
+    async def listed_until(self) -> datetime | None:
+        """Give the server time up to which every conversation was in a list, UTC; None where nothing tells."""
+        found = await self._read(
+            f"SELECT name FROM flags WHERE name GLOB '{_LISTED}*'",  # noqa: S608 - constants only
+            lambda row: datetime.fromisoformat(row[0].removeprefix(_LISTED)),
+        )
+        return min(found, default=None)
+
+    async def set_listed_until(self, moment: datetime | None) -> None:
+        """Keep that time, or that nothing tells it."""
+        written = [] if moment is None else [(_LISTED + moment.isoformat(),)]
+        await self._write_all(
+            [
+                Write(f"DELETE FROM flags WHERE name GLOB '{_LISTED}*'", [()], durable=True),  # noqa: S608 - constants only
+                Write("INSERT OR REPLACE INTO flags VALUES (?)", written, durable=True),
+            ]
+        )
 
     # --- messages on their way ---------------------------------------------------------------------------------------
 
@@ -229,8 +250,8 @@ class Store:
 
     # --- on the thread -----------------------------------------------------------------------------------------------
 
-    async def _read(self, statement: str, convert: Callable[[Row], Item]) -> list[Item]:
-        rows = await self._call(lambda database: database.read(statement))
+    async def _read(self, statement: str, convert: Callable[[Row], Item], *parameters: str) -> list[Item]:
+        rows = await self._call(lambda database: database.read(statement, parameters))
         try:
             return [convert(row) for row in rows]
         except (ValueError, TypeError):

@@ -99,7 +99,7 @@ async def test_an_iterator_that_nobody_asks_holds_nothing_up_for_ever(
             while (committing := client._positions._committing) is not None:
                 await asyncio.wait({committing})
         assert [each.queue.waiting for each in forgotten] == [1, 1]
-        (cursor,) = (await client._store.cursors()).values()
+        cursor = await client._store.cursor(talk)
         assert heard.ids[0] in cursor.ids | set(cursor.seen)
 
 

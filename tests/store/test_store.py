@@ -52,7 +52,7 @@ async def test_everything_comes_back_as_it_was(opened: Opening) -> None:
     await store.aclose()
 
     again = await opened()
-    assert await again.cursors() == {each.conversation_id: each for each in CURSORS}
+    assert [await again.cursor(each.conversation_id) for each in CURSORS] == list(CURSORS)
     assert await again.sends() == list(SENDS)
     assert await again.get_flag("joined_all")
     assert not await again.get_flag("another")
@@ -70,8 +70,29 @@ async def test_the_last_write_of_a_thing_counts(opened: Opening) -> None:
     await store.set_flag("joined_all", False)
 
     assert await store.sends() == [a_send(1, attempts=1)]
-    assert await store.cursors() == {15: Cursor(15, newest_id=9)}
+    assert await store.cursor(15) == Cursor(15, newest_id=9)
+    assert await store.cursor("15x") is None
     assert not await store.get_flag("joined_all")
+
+
+async def test_a_position_is_added_where_there_is_none(opened: Opening) -> None:
+    store = await opened()
+    await store.add_cursor(Cursor(15, newest_id=9))
+    await store.add_cursor(Cursor(15))
+    assert await store.cursor(15) == Cursor(15, newest_id=9)
+    assert await store.cursor("15") is None
+
+
+async def test_until_when_conversations_were_listed_is_one_time(opened: Opening) -> None:
+    store = await opened()
+    await store.set_flag("listed")
+    assert await store.listed_until() is None
+    for moment in (NOON + timedelta(hours=1), NOON):
+        await store.set_listed_until(moment)
+        assert await store.listed_until() == moment
+    await store.set_listed_until(None)
+    assert await store.listed_until() is None
+    assert await store.get_flag("listed")
 
 
 async def test_a_read_sees_what_was_written_before_it(opened: Opening) -> None:

@@ -139,7 +139,7 @@ async def test_sqlite_takes_no_value_of_another_type(used: Path) -> None:
 async def test_a_position_that_is_not_understood_is_told(used: Path, opened: Opening, statement: str) -> None:
     _alter("INSERT INTO cursors VALUES ('15', NULL, NULL, '[]', '[]')", statement)(used)
     with pytest.raises(StoreError, match="damaged"):
-        await (await opened()).cursors()
+        await (await opened()).cursor(15)
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM owner", "INSERT INTO owner SELECT * FROM owner"])
@@ -252,7 +252,7 @@ async def test_a_full_disk_refuses_what_is_new_and_keeps_what_was_accepted(opene
     await store.aclose()
     again = await opened()
     assert [each.position for each in await again.sends()] == [1, 3]
-    assert await again.cursors() == {}
+    assert await again.cursor(15) is None
 
 
 async def test_a_database_that_may_not_grow_is_a_full_disk(opened: Opening) -> None:

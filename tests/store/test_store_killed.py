@@ -58,6 +58,6 @@ async def test_whatever_was_accepted_survives_sigkill(opened: Opening, path: Pat
         kept = {each.position: each.content for each in await store.sends()}
         assert expected <= kept.keys()
         assert all(content == "x" * position for position, content in kept.items())
-        assert await store.cursors() == {15: Cursor(15, newest_id=found)}
+        assert await store.cursor(15) == Cursor(15, newest_id=found)
         expected = set(kept)
         await store.aclose()
