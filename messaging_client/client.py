@@ -123,7 +123,8 @@ class MessagingClient(Parts):
         self._ends += 1
         self._wanted = False
         await self._connection.disconnect(for_good=for_good)
-        self._recovery.pause(release=True)
+        # With positions, what waits for a read is left to the next client, which reads what stands before it.
+        self._recovery.pause(release=not (for_good and self._positions.are_kept))
         self._end_polling()
 
     async def aclose(self, drain: float = 5.0) -> CloseReport:

@@ -76,6 +76,11 @@ class Positions:
         self._committing: asyncio.Task[None] | None = None
         self._stopped = False
 
+    @property
+    def are_kept(self) -> bool:
+        """Whether the next client goes on where this one stopped."""
+        return self._is_kept
+
     def keep_in(self, store: PositionStore) -> None:
         """Keep positions elsewhere than in the file of `store=`; before anything is connected."""
 

@@ -193,8 +193,8 @@ class Recovery:
                 self._feed.release(thread)
 
     async def aclose(self) -> None:
-        """End everything."""
-        self.pause(release=True)
+        """End everything; what waits still is told no more."""
+        self.pause(release=False)
         if self._tasks:
             await asyncio.wait(set(self._tasks))
 

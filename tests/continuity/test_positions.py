@@ -232,3 +232,25 @@ async def test_one_that_came_to_be_and_was_not_handled_comes_again(
         await client.join_all()
         await heard.until(1)
         assert heard.ids == ids_of(server, other)
+
+
+async def test_what_waits_for_a_read_when_the_client_is_closed_is_left_to_the_next(
+    server: MessagingServer, talk: int, store: Path
+) -> None:
+    """Told at the end, it would be ahead of what was missed, which the next client tells."""
+    async with bot(server, store) as client:
+        heard = listen(client)
+        await client.join_conversation(talk)
+        await server.wait_until(lambda: server.members(talk))
+        for read in ("messages", "new_messages"):
+            server.faults.silence(read, count=None)
+        await server.faults.cut(PATIENT)
+        await server.say(talk, "missed", DOCTOR)
+        await server.wait_until(lambda: server.members(talk))
+        await server.say(talk, "live", DOCTOR)
+        async with asyncio.timeout(20):
+            while not client._feed.threads[talk].held:  # noqa: ASYNC110 - nobody says so
+                await asyncio.sleep(0.005)
+    assert heard.messages == []
+    server.faults.clear()
+    assert (await one_life(server, store, talk, 1, "second")).in_time == ids_of(server, talk, 3)
