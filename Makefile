@@ -12,6 +12,8 @@ READY := $(VENV)/.ready
 CORE := tests/wire/test_vectors.py tests/transport tests/security/test_encrypted.py tests/security/test_elsewhere.py \
 	tests/security/test_crash_reports.py tests/testing/test_library_contract.py tests/testing/test_tokens.py \
 	tests/test_cache.py tests/test_operations.py tests/test_recovery.py tests/test_strict_json.py
+# The same of the command line and the terminal interface, of which typer, rich and textual are underneath.
+SHOWN := tests/cli/test_help.py tests/tui/test_contracts.py tests/tui/test_plain.py
 LOWEST := .venv-lowest
 VERSIONS := .venv-versions
 
@@ -47,15 +49,15 @@ test-slow-path: $(READY) ## the core of the tests, with every frame on python-so
 
 $(LOWEST)/.ready $(VERSIONS)/.ready: $(READY) pyproject.toml
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
-	$(BIN)/uv pip compile --quiet --no-header --no-annotate --resolution lowest-direct --extra server \
+	$(BIN)/uv pip compile --quiet --no-header --no-annotate --resolution lowest-direct --extra tui \
 		--python $(BIN)/python pyproject.toml --output-file $(@D)/lowest.txt
-	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --constraint $(@D)/lowest.txt --editable '.[server]' \
-		pytest pytest-asyncio pytest-timeout hypothesis trustme psutil rich
+	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --constraint $(@D)/lowest.txt --editable '.[tui]' \
+		pytest pytest-asyncio pytest-timeout hypothesis trustme psutil
 	@touch $@
 
 test-lowest: $(LOWEST)/.ready ## the core of the tests, on the lowest versions of every library that pyproject.toml allows
-	@grep -E '^(aiohttp|cachetools|httpx|pydantic|pyjwt|python-socketio|uvicorn)==' $(LOWEST)/lowest.txt
-	$(LOWEST)/bin/python -m pytest -p no:cacheprovider --quiet $(CORE)
+	@grep -E '^(aiohttp|cachetools|httpx|pydantic|pyjwt|python-socketio|rich|textual|typer|uvicorn)==' $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pytest -p no:cacheprovider --quiet $(CORE) $(SHOWN)
 
 test-versions: $(VERSIONS)/.ready ## the same on every version of python-socketio, httpx and pydantic, from the lowest to the newest
 	$(BIN)/python tools/every_version.py $(VERSIONS) $(CORE)

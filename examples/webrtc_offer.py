@@ -34,7 +34,7 @@ async def answer_calls(client: MessagingClient, conversation_id: Id) -> None:
     """Answer the offers of the conversation until the client is closed."""
 
     @client.on("webrtc_offer")
-    async def offered(payload: Any, *_more: Any) -> None:
+    async def offered(payload: Any = None, *_more: Any) -> None:
         # Somebody else wrote this: take nothing for granted, neither that it is an object nor that it has the fields.
         if not isinstance(payload, Mapping) or payload.get("conversationId") != conversation_id:
             return

@@ -65,7 +65,7 @@ class Stats:
         requests, retries, failures: REST requests, repetitions and errors.
         requests_refused, requests_unanswered: those that the server answered with an error, or not at all.
         request_seconds, last_request_seconds: how long a request took, repetitions included; the mean, and the latest.
-        sends: messages handed in for sending; a retry counts again.
+        sends: messages handed in for sending, over the socket too; a retry counts again.
         confirmed, refused, uncertain: how those have ended that have come to an end.
         send_seconds, last_send_seconds: from handing a message in until its end; the mean, and the latest.
         pending: messages that are not certain to be on the server now.

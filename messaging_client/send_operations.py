@@ -14,8 +14,9 @@ from messaging_client.dispatch import Dispatcher
 from messaging_client.errors import NotConnected, TransportError, ValidationFailed
 from messaging_client.events import MessageSent
 from messaging_client.models import Id, Message, User
+from messaging_client.observing.observer import Observer
 from messaging_client.outbox import Outbox, Outgoing
-from messaging_client.socket_send import send_over
+from messaging_client.socket_send import SocketSend, observed, send_over
 from messaging_client.transport.auth import TokenSource
 from messaging_client.wire import events as names
 from messaging_client.wire import payloads
@@ -32,6 +33,7 @@ class SendOperations:
     _config: MessagingConfig
     _connection: Connection
     _dispatcher: Dispatcher
+    _observer: Observer
     _outbox: Outbox
     _tokens: TokenSource
 
@@ -207,8 +209,13 @@ class SendOperations:
         )
         temporary = str(outgoing["message"]["id"])
         self._outbox.expect(key, target, text)
+        sending = SocketSend(target, key)
         try:
-            sent = await send_over(self._connection, self._dispatcher, outgoing, (key, temporary), self._clock, seconds)
+            with observed(self._observer, sending, self._clock):
+                sent = await send_over(
+                    self._connection, self._dispatcher, outgoing, (key, temporary), self._clock, seconds
+                )
+                sending.stored_id = None if sent.message_id == temporary else sent.message_id
         except ValidationFailed:
             self._outbox.expect_no_more(key)
             raise
@@ -219,8 +226,8 @@ class SendOperations:
         finally:
             # Without a word, it may be stored all the same.
             self._cache.invalidate(messages_of(target), LISTS)
-        if sent.message_id != temporary:
-            await self._outbox.learn_stored(key, target, sent.message_id)
+        if sending.stored_id is not None:
+            await self._outbox.learn_stored(key, target, sending.stored_id)
         return sent
 
     # --- events to the server ----------------------------------------------------------------------------------------

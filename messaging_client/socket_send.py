@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from messaging_client.clock import Clock, end_task, finished_within
 from messaging_client.dispatch import Dispatcher
-from messaging_client.errors import ConnectionLost, RequestTimeout, ValidationFailed
+from messaging_client.errors import ConnectionLost, MessagingError, RequestTimeout, TransportError, ValidationFailed
 from messaging_client.events import MessageFailed, MessageSent
-from messaging_client.models import Message
+from messaging_client.models import Id, Message
+from messaging_client.observing.observer import Observer
 from messaging_client.wire import events as names
 from messaging_client.wire.errors import PayloadError
 
@@ -17,6 +21,43 @@ if TYPE_CHECKING:
     from messaging_client.transport.socket import Connection
 
 _UNKNOWN = "the server may have stored it: read the conversation before sending it again."
+
+
+@dataclass
+class SocketSend:
+    """A message sent over the socket, to those who watch sends.
+
+    Attributes:
+        conversation_id: where it goes.
+        client_message_id: its key.
+        stored_id: its id on the server, once that has told it.
+        attempts: it is sent once.
+        observed: what the observer keeps with it.
+    """
+
+    conversation_id: Id
+    client_message_id: str
+    stored_id: Id | None = None
+    attempts: int = 1
+    observed: Any = None
+
+
+@contextmanager
+def observed(observer: Observer, sending: SocketSend, clock: Clock) -> Iterator[None]:
+    """The message is sent in the block, and how that ends is how the block does.
+
+    Whoever gives up waiting cannot know whether the server has it, so that this end is uncertain.
+    """
+    began = clock.monotonic()
+    observer.send_began(sending)
+    try:
+        with observer.within_send(sending):
+            yield
+    except BaseException as error:
+        has_left = error.may_have_left if isinstance(error, TransportError) else not isinstance(error, MessagingError)
+        observer.send_ended(sending, clock.monotonic() - began, error, is_uncertain=has_left)
+        raise
+    observer.send_ended(sending, clock.monotonic() - began, None)
 
 
 class _Word:

@@ -344,6 +344,7 @@ async def test_a_call_is_offered_and_answered() -> None:
         number = str(scene.conversation)
         async with running(scene, "webrtc_offer.py", "answer", number) as doctor:
             assert await doctor.say(bool) == "ready"
+            await scene.server.wait_until(lambda: scene.server.members(scene.conversation), TIMEOUT)
             # What others send may be anything.
             await scene.server.emit("webrtc_offer", conversation_id=scene.conversation)
             await scene.server.emit("webrtc_offer", {"callId": 5}, conversation_id=scene.conversation)

@@ -206,18 +206,24 @@ async def test_a_spelling_that_is_proven_is_kept(scene: Scene, client: Messaging
     assert sum(each.status == 404 for each in scene.server.requests) == 1
 
 
-READS: dict[str, Callable[[MessagingClient, Scene], Awaitable[Any]]] = {
-    "conversations": lambda client, scene: client.get_medecin_conversations(timeout=0.2),
-    "unread": lambda client, scene: client.get_unread_conversations(timeout=0.2),
-    "messages": lambda client, scene: client.get_conversation_messages(scene.conversation, timeout=0.2),
-    "new_messages": lambda client, scene: client.get_new_messages(scene.conversation, LONG_AGO, timeout=0.2),
-    "participants": lambda client, scene: client.get_conversation_participants(scene.conversation, timeout=0.2),
-    "user": lambda client, scene: client.get_user_info(5, "patient", timeout=0.2),
-    "history": lambda client, scene: client.get_ordonnance_history(15, timeout=0.2),
-    "permissions": lambda client, scene: client.check_messaging_permissions(15, 5, timeout=0.2),
-    "health": lambda client, scene: client.check_health(timeout=0.2),
-    "create": lambda client, scene: client.create_conversation("x", [User(id=5, type=UserType.PATIENT)], timeout=0.2),
-    "mark_read": lambda client, scene: client.mark_message_as_read(1, timeout=0.2),
+READS: dict[str, Callable[[MessagingClient, Scene, float], Awaitable[Any]]] = {
+    "conversations": lambda client, scene, seconds: client.get_medecin_conversations(timeout=seconds),
+    "unread": lambda client, scene, seconds: client.get_unread_conversations(timeout=seconds),
+    "messages": lambda client, scene, seconds: client.get_conversation_messages(scene.conversation, timeout=seconds),
+    "new_messages": lambda client, scene, seconds: client.get_new_messages(
+        scene.conversation, LONG_AGO, timeout=seconds
+    ),
+    "participants": lambda client, scene, seconds: client.get_conversation_participants(
+        scene.conversation, timeout=seconds
+    ),
+    "user": lambda client, scene, seconds: client.get_user_info(5, "patient", timeout=seconds),
+    "history": lambda client, scene, seconds: client.get_ordonnance_history(15, timeout=seconds),
+    "permissions": lambda client, scene, seconds: client.check_messaging_permissions(15, 5, timeout=seconds),
+    "health": lambda client, scene, seconds: client.check_health(timeout=seconds),
+    "create": lambda client, scene, seconds: client.create_conversation(
+        "x", [User(id=5, type=UserType.PATIENT)], timeout=seconds
+    ),
+    "mark_read": lambda client, scene, seconds: client.mark_message_as_read(1, timeout=seconds),
 }
 
 
@@ -228,9 +234,9 @@ async def test_a_time_for_each_call(scene: Scene, operation: str) -> None:
     scene.server.faults.silence(operation, count=None)
     async with asyncio.timeout(TIMEOUT):
         with pytest.raises(RequestTimeout):
-            await READS[operation](client, scene)
+            await READS[operation](client, scene, 0.2)
     scene.server.faults.clear()
-    await READS[operation](client, scene)
+    await READS[operation](client, scene, TIMEOUT)
 
 
 ERRORS: dict[int, type[MessagingError]] = {

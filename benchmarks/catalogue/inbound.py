@@ -110,10 +110,29 @@ async def _stall(setting: Setting) -> AsyncIterator[Plan]:
         yield Plan(sides=sides, rows=[Row(work, "slow", "rate", "events/s", "the same handler alone", "alone")])
 
 
+@asynccontextmanager
+async def _recording(setting: Setting) -> AsyncIterator[Plan]:
+    count = setting.some(30_000, 1_000)
+    async with server() as url:
+        given = {"url": url, "token": TOKEN, "warm": setting.some(3_000, 300), "count": count}
+        work, alone = f"flood of {count:,}, recorded into a file", "the same client, not recorded"
+        yield Plan(
+            sides={
+                side: partial(python, "ours", how, given, speed=setting.speed)
+                for side, how in (("recorded", "recorded"), ("alone", "flood"))
+            },
+            rows=[
+                Row(work, "recorded", "rate", "events/s", alone, "alone"),
+                Row(f"CPU per event, {work}", "recorded", "cpu_us", "µs", alone, "alone"),
+            ],
+        )
+
+
 BENCHMARKS = (
     Benchmark("inbound", "a flood of messages to an async handler", _inbound, both=True),
     Benchmark("steady", "processor time of an event at a steady rate", _steady, both=True),
     Benchmark("peak", "memory where a handler is slower than what comes", _peak),
     Benchmark("lag", "how late the event loop is in a flood, and whether pings are answered", _lag, both=True),
     Benchmark("stall", "whether a slow handler holds another one up", _stall),
+    Benchmark("recording", "what it costs to write everything down", _recording),
 )

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import statistics
+import tempfile
 import time
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from benchmarks.sides.common import (
@@ -33,6 +36,7 @@ from messaging_client import (
     MessagingConfig,
 )
 from messaging_client.parts import load_libraries
+from messaging_client.recording import recording
 from messaging_client.wire.answers import parse_json, read_conversations
 
 CONNECTING_AT_A_TIME = 50
@@ -85,6 +89,21 @@ async def flood(
         if joined:
             await client.join_conversation(CONVERSATION)
         return await timed_flood(flooded.ask, flooded.arrivals, warm, count, conversation=CONVERSATION, size=size)
+
+
+async def recorded(url: str, token: str, warm: int, count: int) -> dict[str, float]:
+    """A flood as above, all of which is written down."""
+    with _recorded(client := _client(url, token)):
+        async with client:
+            flooded = _Flooded(client)
+            return await timed_flood(flooded.ask, flooded.arrivals, warm, count, conversation=CONVERSATION)
+
+
+@contextmanager
+def _recorded(client: MessagingClient) -> Iterator[None]:
+    with tempfile.TemporaryDirectory() as folder, recording(client, Path(folder, "recording.jsonl")) as recorder:
+        yield
+        assert not recorder.is_full, "not everything was written down"
 
 
 async def sessions(url: str, token: str, opened: int, filled: int, count: int) -> dict[str, float]:

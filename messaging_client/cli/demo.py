@@ -131,7 +131,8 @@ async def show_demo() -> bool:
             _answer(medecin)
             async with medecin.expect(PresenceEvent), patient:
                 conversation_id = await _talk(server, medecin, patient, screen)
-                return _summary(server.messages(int(conversation_id)), watchers, screen)
+                screen.heading("Both leave")
+        return _summary(server.messages(int(conversation_id)), watchers, screen)
 
 
 def _answer(medecin: MessagingClient) -> None:

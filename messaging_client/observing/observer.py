@@ -8,8 +8,8 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from messaging_client.errors import MessagingError, RequestError, SendUncertain, TransportError
-from messaging_client.models import Id, Message
+from messaging_client.errors import RequestError, SendUncertain, TransportError
+from messaging_client.models import Id
 
 Handler = Callable[..., Any]
 
@@ -25,13 +25,16 @@ class Sending(Protocol):
 
     client_message_id: str
     attempts: int
-    confirmed: Message | None
-    error: MessagingError | None
     observed: Any
 
     @property
     def conversation_id(self) -> Id:
         """The conversation that it belongs to."""
+        ...
+
+    @property
+    def stored_id(self) -> Id | None:
+        """Its id on the server, once that is known."""
         ...
 
 
@@ -92,11 +95,13 @@ class Observer:
         """A message was handed in, was taken up from an earlier process, or is tried again."""
         self.sends.begun += 1
 
-    def send_ended(self, sending: Sending, seconds: float, error: MessagingError | None) -> None:
-        """A message has come to its end."""
-        self.sends.ended(send_outcome(error), seconds)
+    def send_ended(
+        self, sending: Sending, seconds: float, error: BaseException | None, *, is_uncertain: bool = False
+    ) -> None:
+        """A message has come to its end; `is_uncertain` is for errors that leave it so, other than `SendUncertain`."""
+        self.sends.ended(send_outcome(error, is_uncertain=is_uncertain), seconds)
 
-    def send_parted(self, sending: Sending) -> None:
+    def send_parted(self, sending: Sending, error: BaseException | None) -> None:
         """The client is closed before a message has come to its end."""
 
     def within_send(self, sending: Sending) -> AbstractContextManager[None]:
@@ -146,11 +151,11 @@ class Observer:
         """A client was closed: its numbers do not change any more."""
 
 
-def send_outcome(error: MessagingError | None) -> str:
+def send_outcome(error: BaseException | None, *, is_uncertain: bool = False) -> str:
     """Say how a message has ended: `confirmed`, `refused` or `uncertain`."""
     if error is None:
         return "confirmed"
-    return "uncertain" if isinstance(error, SendUncertain) else "refused"
+    return "uncertain" if is_uncertain or isinstance(error, SendUncertain) else "refused"
 
 
 def request_outcome(error: BaseException | None) -> str:

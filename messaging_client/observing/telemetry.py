@@ -17,7 +17,6 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from messaging_client._version import __version__
-from messaging_client.errors import MessagingError
 from messaging_client.models import Message
 from messaging_client.observing.logs import say
 from messaging_client.observing.observer import Handler, Observer, Sending, request_outcome, send_outcome
@@ -108,26 +107,28 @@ class Telemetry(Observer):
         context = _nowhere() if is_restored else None
         sending.observed = self._start("messaging.send", "PRODUCER", attributes, context, earlier=sending.observed)
 
-    def send_ended(self, sending: Sending, seconds: float, error: MessagingError | None) -> None:
+    def send_ended(
+        self, sending: Sending, seconds: float, error: BaseException | None, *, is_uncertain: bool = False
+    ) -> None:
         """End the span of a message, and measure how long it took."""
-        super().send_ended(sending, seconds, error)
-        outcome = send_outcome(error)
+        super().send_ended(sending, seconds, error, is_uncertain=is_uncertain)
+        outcome = send_outcome(error, is_uncertain=is_uncertain)
         if self._measurements is not None:
             with _harmless():
                 self._measurements.send_took(seconds, outcome, error)
         self._end_send(sending, outcome, error)
 
-    def send_parted(self, sending: Sending) -> None:
+    def send_parted(self, sending: Sending, error: BaseException | None) -> None:
         """End the span of a message that this client does not send any more."""
-        self._end_send(sending, "unsent", sending.error)
+        self._end_send(sending, "unsent", error)
 
-    def _end_send(self, sending: Sending, outcome: str, error: MessagingError | None) -> None:
+    def _end_send(self, sending: Sending, outcome: str, error: BaseException | None) -> None:
         attributes: dict[str, Attribute] = {
             "messaging_client.outcome": outcome,
             "messaging_client.attempts": sending.attempts,
         }
-        if sending.confirmed is not None:
-            attributes["messaging.message.id"] = str(sending.confirmed.id)
+        if sending.stored_id is not None:
+            attributes["messaging.message.id"] = str(sending.stored_id)
         _end(sending.observed, error, attributes)
 
     def within_send(self, sending: Sending) -> AbstractContextManager[None]:

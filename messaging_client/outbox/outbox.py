@@ -127,7 +127,7 @@ class Outbox:
                 if outgoing.is_kept and outgoing.attempts:
                     await self._keeper.note(outgoing)  # whether it may have left is known better than before it did
                 part_with(outgoing)
-                self._observer.send_parted(outgoing)
+                self._observer.send_parted(outgoing, outgoing.error)
                 self._listeners.tell(outgoing)
         return tuple(each.pending for each in self._unsettled.values())
 

@@ -88,6 +88,11 @@ class Outgoing:
         return self.pending.conversation_id
 
     @property
+    def stored_id(self) -> Id | None:
+        """Its id on the server, once that is known."""
+        return None if self.confirmed is None else self.confirmed.id
+
+    @property
     def is_under_way(self) -> bool:
         """Whether the request under way may have reached the server by now."""
         return self.progress is not None and self.progress.may_have_left

@@ -304,3 +304,9 @@ async def test_serve_and_demo_say_what_is_wrong(scene: Scene, tmp_path: Path) ->
     secret = await run("serve", "--secret-file", str(tmp_path / "none"), env=environment())
     assert secret.code == ExitCode.FAILED
     assert secret.error
+
+
+async def test_the_demonstration_ends_with_what_it_has_shown() -> None:
+    done = await run("demo", env=environment())
+    assert done.code == ExitCode.OK, done
+    assert done.lines[-1].endswith("each side saw every message exactly once")

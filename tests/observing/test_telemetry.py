@@ -17,7 +17,15 @@ from opentelemetry.trace import NoOpTracerProvider, ProxyTracerProvider, SpanKin
 from scenes import DOCTOR, PATIENT, TIMEOUT, Scene
 from support import Told, eventually, joined, told
 
-from messaging_client import ConnectFailed, Message, MessagingClient, MessagingError, SendUncertain
+from messaging_client import (
+    ConnectFailed,
+    Message,
+    MessagingClient,
+    MessagingError,
+    NotConnected,
+    RequestTimeout,
+    SendUncertain,
+)
 from messaging_client.observing import telemetry
 from messaging_client.testing import BackgroundServer
 
@@ -384,3 +392,53 @@ async def test_it_can_be_turned_off_by_its_name(monkeypatch: pytest.MonkeyPatch)
     assert telemetry.set_up_providers() == (tracers, None)
     monkeypatch.setenv("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "redis, messaging_client")
     assert telemetry.set_up_providers() == (None, None)
+
+
+async def test_a_send_over_the_socket_is_a_span_and_counts(told: Told) -> None:
+    async with Scene() as scene:
+        client = await scene.client()
+        with told.tracer.start_as_current_span("caller") as caller:
+            sent = await client.send_message_via_websocket(scene.conversation, CANARY)
+        (span,) = told.spans("messaging.send")
+        assert (span.kind, parent_of(span)) == (SpanKind.PRODUCER, id_of(caller))
+        assert dict(span.attributes or {}) == {
+            "messaging.system": "messaging_client",
+            "messaging.operation.type": "send",
+            "messaging.operation.name": "send",
+            "messaging.destination.name": str(scene.conversation),
+            "messaging.message.conversation_id": str(scene.conversation),
+            "messaging.message.id": str(sent.message_id),
+            "messaging_client.client_message_id": sent.client_message_id,
+            "messaging_client.restored": False,
+            "messaging_client.outcome": "confirmed",
+            "messaging_client.attempts": 1,
+        }
+        with pytest.raises(MessagingError):
+            await client.send_message_via_websocket(999, CANARY)
+        scene.server.faults.freeze(DOCTOR)
+        with pytest.raises(RequestTimeout):
+            await client.send_message_via_websocket(scene.conversation, CANARY, timeout=0.1)
+        given_up = asyncio.ensure_future(client.send_message_via_websocket(scene.conversation, CANARY))
+        await eventually(lambda: client.stats().sends == 4)
+        given_up.cancel()
+        await asyncio.wait({given_up})
+        scene.server.faults.thaw()
+        await client.disconnect()
+        with pytest.raises(NotConnected):
+            await client.send_message_via_websocket(scene.conversation, CANARY)
+        with pytest.raises(MessagingError):
+            await client.send_message_via_websocket(scene.conversation, "")
+        ends = [(each.attributes or {}) for each in told.spans("messaging.send")[1:]]
+        assert [(each["messaging_client.outcome"], each["error.type"]) for each in ends] == [
+            ("refused", "ValidationFailed"),
+            ("uncertain", "RequestTimeout"),
+            ("uncertain", "CancelledError"),
+            ("refused", "NotConnected"),
+        ]
+        assert not any("messaging.message.id" in each for each in ends)
+        assert told.numbers("messaging.client.sent.messages") == {"confirmed": 1, "refused": 2, "uncertain": 2}
+        stats = client.stats()
+        assert (stats.sends, stats.confirmed, stats.refused, stats.uncertain, stats.pending) == (5, 1, 2, 2, 0)
+        took = told.points("messaging.client.operation.duration")
+        assert sum(each.count for each in took.values()) == 5
+        assert not holds_secret(told.everything())
