@@ -42,7 +42,7 @@ class ConversationState:
         self._host = host
         self._reading = reading
         self.conversation_id = conversation_id
-        self.messages = Timeline(order, lambda message: not is_read(message) and not host.is_own(message))
+        self.messages = Timeline(order, lambda message: not is_read(message) and not host._is_own(message))
         self.people = People(host._rest, host._clock, host._config.user_cache_ttl)
         self.pages = HistoryPages(
             host._rest,
@@ -51,7 +51,7 @@ class ConversationState:
             take=self._take,
             order=order,
             pending=lambda: len(host._outbox.pending(conversation_id)),
-            may_change=lambda message: host.is_own(message) and not is_read(message) and not is_pending(message),
+            may_change=lambda message: host._is_own(message) and not is_read(message) and not is_pending(message),
         )
         self._unsent = Unsent(host._outbox, conversation_id, self.messages, lambda: self.pages.was_read)
         self.marks = ReadMarks(
@@ -59,7 +59,7 @@ class ConversationState:
             conversation_id,
             self.messages,
             self.pages,
-            is_own=host.is_own,
+            is_own=host._is_own,
             clock=host._clock,
             changed=self.changed,
         )
@@ -286,7 +286,7 @@ class ConversationState:
         """Put a message of the server in its place; gives whether anything changed."""
         message = self.people.named(message)
         known = self.messages.get(message.id)
-        settled = self._host.is_own(message) and self._unsent.settle(message, is_new=is_new)
+        settled = self._host._is_own(message) and self._unsent.settle(message, is_new=is_new)
         return self.messages.put(message if known is None else kept(known, message)) or settled
 
     def _outgoing(self, outgoing: Outgoing) -> None:

@@ -167,7 +167,7 @@ class Feed:
             first = min(map(self._order, held))
             history = [message for message in history if self._order(message) < first]
         for message in history:
-            self._remember(thread, message)
+            self._remember(thread, message, self._key(message))
             self._watched(message, is_new=False)
         self._prove(thread, history)
         oldest = min((self._order(each) for each in history if not each.timestamp_is_receipt), default=None)
@@ -228,9 +228,9 @@ class Feed:
             self.duplicates += 1
             self._watched(message, is_new=False)
             return False
-        self._remember(thread, message)
-        key = self._order(message)
-        if message.timestamp_is_receipt:
+        key = self._key(message)
+        self._remember(thread, message, key)
+        if key is None:
             pass  # this machine's clock says nothing about the order of what the server's clock has stamped
         elif thread.newest is not None and key < thread.newest:
             self.late += 1
@@ -264,7 +264,7 @@ class Feed:
         temporary = _temporary_id(message)
         if temporary is None or (temporary not in thread.recent and temporary not in self._unfollowed):
             return False
-        self._remember(thread, message)
+        self._remember(thread, message, self._key(message))
         return True
 
     def _tell_unfollowed(self, message: Message) -> None:
@@ -299,10 +299,13 @@ class Feed:
             for watcher in tuple(self._watchers.get(message.conversation_id, ())):
                 watcher(message, is_new)
 
-    def _remember(self, thread: Thread, message: Message) -> None:
-        if message.id not in thread.recent:
-            thread.recent[message.id] = None if message.timestamp_is_receipt else self._order(message)
-        temporary = _temporary_id(message)
+    def _key(self, message: Message) -> Key | None:
+        """Give the order key of a message; None where its time is that of receipt, which is no place."""
+        return None if message.timestamp_is_receipt else self._order(message)
+
+    def _remember(self, thread: Thread, message: Message, key: Key | None) -> None:
+        thread.recent.setdefault(message.id, key)
+        temporary = None if message.client_message_id is None else _temporary_id(message)
         if temporary is not None and temporary != message.id:
             _keep(thread.relayed, temporary, RECENT_IDS)
 

@@ -37,6 +37,10 @@ class Host(Protocol):
         """Whether the user sent a message."""
         ...
 
+    def _is_own(self, message: Message) -> bool:
+        """The same, of what is a message for certain."""
+        ...
+
     async def emit_typing(self, conversation_id: Id, is_typing: bool) -> None:
         """Tell others that the user types."""
         ...

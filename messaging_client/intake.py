@@ -45,7 +45,7 @@ class Intake:
         self._feed = feed
         self._recovery = recovery
         self._cache = read_cache
-        self._clock = clock
+        self._now = clock.now
         self._publish = publish
         self._on_conversation = on_conversation
         self.invalid = 0
@@ -62,7 +62,7 @@ class Intake:
             self.report(InvalidPayload(source="frame", reason=str(args[0]), raw=args[1]))
             return
         try:
-            event = names.event_from_wire(name, args, received_at=self._clock.now())
+            event = names.event_from_wire(name, args, received_at=self._now())
         except PayloadError as fault:
             self._cannot_read(name, args, fault)
             return
@@ -83,7 +83,7 @@ class Intake:
 
     def _take_message(self, args: tuple[Any, ...]) -> None:
         try:
-            message = message_from_wire(args[0] if args else None, received_at=self._clock.now())
+            message = message_from_wire(args[0] if args else None, received_at=self._now)
         except PayloadError as fault:
             self._cannot_read(names.NEW_MESSAGE, args, fault)
             return

@@ -89,7 +89,8 @@ class Timeline(Sequence[Message]):
         if known is not None and self._order(known) == key:
             self._messages[bisect_left(self._keys, key)] = message
         else:
-            self.remove(message.id)
+            if known is not None:
+                self.remove(message.id)
             self._insert(key, message)
         self._by_id[message.id] = message
         if self._is_unread(message):

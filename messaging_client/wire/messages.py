@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -91,7 +91,7 @@ def order_key(timestamp: datetime, message_id: Id) -> OrderKey:
 def message_from_wire(
     payload: object,
     *,
-    received_at: datetime,
+    received_at: datetime | Callable[[], datetime],
     conversation_id: Id | None = None,
     people: People = NOBODY,
 ) -> Message:
@@ -99,7 +99,7 @@ def message_from_wire(
 
     Args:
         payload: an object, or one wrapped as `{"message": {…}}`.
-        received_at: time of receipt, aware, UTC, for a message that carries none.
+        received_at: time of receipt, aware, UTC, for a message that carries none; or what tells it, if needed.
         conversation_id: the conversation of the route, for a message that names none.
         people: who takes part in the conversation, for names.
 
@@ -131,7 +131,7 @@ def message_from_wire(
         content = _text(content, payload)
     is_timed = time is not None and time != ""
     if type(time) is not str or (moment := usual_moment(time)) is None:
-        moment = to_time(time, payload) if is_timed else received_at
+        moment = to_time(time, payload) if is_timed else received_at() if callable(received_at) else received_at
     sender, recipient = shape.groups
     return complete(
         Message,
