@@ -73,3 +73,11 @@ def loads_utf8_from(data: bytes, start: int) -> Any:
         return from_json(data[start:], allow_inf_nan=False, cache_strings="keys")
     except ValueError:
         return loads_from(data.decode(), start)
+
+
+def loads_utf8(data: bytes) -> Any:
+    """As `loads` of the text that these bytes are, with or without a mark of UTF-8 before it; ValueError for no UTF-8."""
+    try:
+        return from_json(data, allow_inf_nan=False, cache_strings="keys")
+    except ValueError:
+        return loads(data.decode("utf-8-sig"))
