@@ -9,6 +9,8 @@ bytes, once it is made sure that it reads numbers the same.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from json import encoder
 from typing import Any
 
 from pydantic_core import from_json
@@ -27,9 +29,24 @@ _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _UTF_8_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"), ensure_ascii=False)
 
 
+def _made_once() -> Callable[[Any], str]:
+    """Give what `_ENCODER.encode` does, which makes an encoder in C each time; this one is made once.
+
+    It does not look for a list or an object within itself: that ends in a RecursionError, as too deep a nesting does.
+    """
+    make = getattr(encoder, "c_make_encoder", None)
+    if make is None:  # not this Python
+        return _ENCODER.encode
+    pieces = make(None, _ENCODER.default, encoder.encode_basestring_ascii, None, ":", ",", False, False, False)
+    return lambda value: "".join(pieces(value, 0))
+
+
+_encode = _made_once()
+
+
 def dumps(value: Any) -> str:
-    """Encode without spaces, in ASCII; ValueError or TypeError for what JSON cannot hold."""
-    return _ENCODER.encode(value)
+    """Encode without spaces, in ASCII; ValueError, TypeError or RecursionError for what JSON cannot hold."""
+    return _encode(value)
 
 
 def dumped(value: Any) -> bytes:
@@ -56,3 +73,11 @@ def loads_utf8_from(data: bytes, start: int) -> Any:
         return from_json(data[start:], allow_inf_nan=False, cache_strings="keys")
     except ValueError:
         return loads_from(data.decode(), start)
+
+
+def loads_utf8(data: bytes) -> Any:
+    """As `loads` of the text that these bytes are, perhaps behind a byte order mark; ValueError for no UTF-8."""
+    try:
+        return from_json(data, allow_inf_nan=False, cache_strings="keys")
+    except ValueError:
+        return loads(data.decode("utf-8-sig"))

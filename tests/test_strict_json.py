@@ -49,6 +49,9 @@ def test_bytes_are_read_as_their_text(text: str, before: bytes) -> None:
     data = before + text.encode()
     expected = outcome(strict_json.loads, text)
     assert outcome(strict_json.loads_utf8_from, data, len(before)) == expected
+    if text[:1] != "\ufeff":
+        assert outcome(strict_json.loads_utf8, text.encode()) == expected
+        assert outcome(strict_json.loads_utf8, text.encode("utf-8-sig")) == expected
 
 
 @given(st.binary(max_size=6))
@@ -59,6 +62,7 @@ def test_bytes_that_are_no_text_are_refused(within: bytes) -> None:
     data = b'["' + within + b'"]'
     expected = outcome(lambda: strict_json.loads(data.decode()))
     assert outcome(strict_json.loads_utf8_from, data, 0) == expected
+    assert outcome(strict_json.loads_utf8, data) == expected
 
 
 @given(texts)

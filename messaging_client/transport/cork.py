@@ -23,6 +23,7 @@ class Cork:
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
+        self.is_closing = transport.is_closing  # asked before every frame
         self._loop = asyncio.get_running_loop()
         self._frames: list[bytes] = []
         self._size = 0

@@ -25,7 +25,7 @@ def parse_json(data: bytes) -> object:
     if not data.strip():
         return None
     try:
-        parsed: object = strict_json.loads(data.decode("utf-8-sig"))
+        parsed: object = strict_json.loads_utf8(data)
     except (ValueError, RecursionError):
         pass
     else:
