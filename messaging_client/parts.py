@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random as chance
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 from messaging_client.all_rooms import AllRooms
@@ -18,6 +18,7 @@ from messaging_client.errors import AuthenticationError, ConfigurationError, Not
 from messaging_client.events import ConnectionChange, ConversationUpdated
 from messaging_client.fallback import Fallback
 from messaging_client.feed import Feed
+from messaging_client.few import Few
 from messaging_client.intake import Intake
 from messaging_client.models import ConnectionCause, ConnectionState, Conversation, Id, Message, User, UserType
 from messaging_client.observing.telemetry import observer_for_client
@@ -72,7 +73,7 @@ class Parts(Subscriptions, Operations):
         self._tokens = TokenSource(token)
         self._observer = observer_for_client()
         self._wanted = False
-        self._background: set[asyncio.Task[Any]] = set()
+        self._background: Few[asyncio.Task[Any]] = Few()
         self._store = None if store is None else open_store(store)
         address = ServerAddress.parse(url, allow_insecure=self._config.allow_insecure)
         self._put_together_reading(address)
@@ -82,7 +83,7 @@ class Parts(Subscriptions, Operations):
             Sending(
                 self._rest,
                 self._feed,
-                is_live=lambda: self.is_connected,
+                is_live=self._is_live,
                 take=self._intake.message,
                 relay=self._tell_others,
             ),
@@ -182,7 +183,7 @@ class Parts(Subscriptions, Operations):
             self._connection,
             self._recovery,
             self._positions,
-            is_connected=lambda: self.is_connected,
+            is_connected=self._is_live,
             run=self._run,
         )
         self._all_rooms = AllRooms(
@@ -191,9 +192,9 @@ class Parts(Subscriptions, Operations):
             clock=clock,
             random=self._random,
             randomization_factor=config.randomization_factor,
-            conversations=lambda: self._rest.iter_conversations("active"),
+            conversations=self._active_conversations,
             server_time=lambda: self._http.server_time,
-            is_connected=lambda: self.is_connected,
+            is_connected=self._is_live,
             run=self._run,
         )
         self._fallback = Fallback(
@@ -202,9 +203,15 @@ class Parts(Subscriptions, Operations):
             config,
             clock=clock,
             random=self._random,
-            conversations=lambda: self._rest.iter_conversations("active"),
+            conversations=self._active_conversations,
             on_listed=self._listed,
         )
+
+    def _is_live(self) -> bool:
+        return self.is_connected
+
+    def _active_conversations(self) -> AsyncIterator[Conversation]:
+        return self._rest.iter_conversations("active")
 
     # --- what the parts ask of each other ----------------------------------------------------------------------------
 

@@ -149,7 +149,8 @@ class Link:
             raise ConnectFailed("The server ended the connection during the handshake; look at its log.")
         # Whatever way a loop ends, even by an exception, the link has ended.
         for loop in loops:
-            loop.add_done_callback(lambda _task: self.end(Cause.CONNECTION_LOST))
+            loop.add_done_callback(self._loop_ended)
+        self._connecting = None  # a task that has ended keeps its frames
         self._watch()
 
     @property
@@ -332,6 +333,9 @@ class Link:
         self._last_heard = time.monotonic()
         if not (self._leaving or self.ended.done()):
             self.on_event(event[0], tuple(event[1:]))
+
+    def _loop_ended(self, _loop: object) -> None:
+        self.end(Cause.CONNECTION_LOST)
 
     def _disconnected(self, reason: str = "", *_more: Any) -> None:
         is_server = reason == self.sio.reason.SERVER_DISCONNECT
