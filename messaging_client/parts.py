@@ -6,7 +6,7 @@ import asyncio
 import os
 import random as chance
 from collections.abc import AsyncIterator, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from messaging_client.all_rooms import AllRooms
 from messaging_client.arguments import checked_message
@@ -31,7 +31,6 @@ from messaging_client.rest import RestOperations
 from messaging_client.rooms import Rooms
 from messaging_client.sending import Sending
 from messaging_client.sessions import Sessions
-from messaging_client.store import Store, open_store
 from messaging_client.subscriptions import Subscriptions
 from messaging_client.transport.address import ServerAddress
 from messaging_client.transport.auth import Token, TokenSource
@@ -39,6 +38,9 @@ from messaging_client.transport.retry import Backoff
 from messaging_client.transport.tap import Tap
 from messaging_client.wire.messages import message_order_key, order_key
 from messaging_client.wire.routes import RouteTable
+
+if TYPE_CHECKING:
+    from messaging_client.store import Store
 
 # Shared by all clients of a process: neither has anything that changes, and each takes some kilobytes.
 _DEFAULTS = MessagingConfig()
@@ -74,7 +76,7 @@ class Parts(Subscriptions, Operations):
         self._observer = observer_for_client()
         self._wanted = False
         self._background: Few[asyncio.Task[Any]] = Few()
-        self._store = None if store is None else open_store(store)
+        self._store = None if store is None else _opened(store)
         address = ServerAddress.parse(url, allow_insecure=self._config.allow_insecure)
         self._put_together_reading(address)
         self._put_together_live(address)
@@ -344,6 +346,12 @@ class Parts(Subscriptions, Operations):
     def _keep(self, task: asyncio.Task[Any]) -> None:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def _opened(store: str | os.PathLike[str]) -> Store:
+    from messaging_client.store import open_store  # with SQLite, which is loaded where it is used
+
+    return open_store(store)
 
 
 def _check_parts(config: object, clock: object, random: object) -> None:
