@@ -79,7 +79,7 @@ class Dispatcher:
         self._everywhere: Table = {}
         self._in_conversation: Table = {}
         self._custom: Table = {}
-        self._places: dict[Consumer[Any], list[tuple[Table, Any]]] = {}
+        self._places: dict[Consumer[Any], tuple[tuple[Table, Any], ...]] = {}
         self._closed = False
         self.refill = refill
         self.order = order
@@ -146,7 +146,7 @@ class Dispatcher:
             consumer.cancel()
             return
         table.setdefault(key, {})[consumer] = None
-        self._places.setdefault(consumer, []).append((table, key))
+        self._places[consumer] = (*self._places.get(consumer, ()), (table, key))
 
     def remove(self, consumer: Consumer[Any]) -> None:
         """Deliver nothing more to this consumer."""

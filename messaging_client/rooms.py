@@ -22,7 +22,7 @@ USER = "user"
 """The holder of rooms that the user joined by name."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Room:
     """A room that somebody holds.
 
