@@ -14,6 +14,7 @@ from messaging_client.clock import Clock, Signal, finished_within
 from messaging_client.errors import MessagingError, RequestError, TransportError
 from messaging_client.events import ConversationUpdated, Notification
 from messaging_client.feed import Point
+from messaging_client.few import Few
 from messaging_client.models import Conversation, ConversationStatus, Id, Participant
 from messaging_client.observing.logs import say
 from messaging_client.positions import Positions
@@ -77,7 +78,7 @@ class AllRooms:
         self._listing = asyncio.Lock()
         self._starts: dict[Id, Point | None] = {}  # of conversations that could not be held yet
         self._people: dict[Id, tuple[Participant, ...]] = {}
-        self._anew: set[Id] = set()  # left by the user, and wanted again with all others
+        self._anew: Few[Id] = Few()  # left by the user, and wanted again with all others
         self._asked_at: datetime | None = None  # server time when the first list was asked for in vain
         self._is_due = False
         self._looking: asyncio.Task[None] | None = None

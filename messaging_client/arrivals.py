@@ -10,6 +10,7 @@ from collections.abc import Callable
 from messaging_client.clock import Clock, Signal, end_task, finished_within
 from messaging_client.dispatch import Dispatcher, EventStream
 from messaging_client.errors import ExpectTimeout, NotConnected
+from messaging_client.few import Few
 from messaging_client.models import Id, Message
 
 KEPT = 1000
@@ -83,10 +84,10 @@ class Waiting:
         self._clock = clock
         self._queue_size = queue_size
         self._streams: weakref.WeakSet[MessageStream] | None = None
-        self._searches: set[asyncio.Task[Message]] = set()
+        self._searches: Few[asyncio.Task[Message]] = Few()
         self._waited_to = arrivals.count  # number of the latest message that `wait` gave
         self._streamed_to = arrivals.count  # the same of streams
-        self._given: set[int] = set()  # what `wait` gave to one while another was looking
+        self._given: Few[int] = Few()  # what `wait` gave to one while another was looking
 
     def stream(self, wants: Wants | None) -> MessageStream:
         """Iterate over what came since entry and was not given to anybody yet, and what comes."""
@@ -134,7 +135,7 @@ class Waiting:
                     self._waited_to = max(self._waited_to, number)
                     self._given.add(number)
                     if len(self._given) > KEPT:
-                        self._given = {each for each in self._given if each > self._arrivals.count - KEPT}
+                        self._given -= {each for each in self._given if each <= self._arrivals.count - KEPT}
                     return message
             await self._arrivals.more()
 

@@ -51,8 +51,9 @@ class ReadCache:
 
     def __init__(self, config: MessagingConfig, clock: Clock) -> None:
         self._size = config.cache_size
-        self._entries: TTLCache[Hashable, _Entry] = TTLCache(self._size, config.cache_ttl, timer=clock.monotonic)
-        self._users: TTLCache[Hashable, _Entry] = TTLCache(self._size, config.user_cache_ttl, timer=clock.monotonic)
+        self._config = config
+        self._clock = clock
+        self._entries = self._users = _UNUSED
         self._tags: dict[Hashable, tuple[Tag, ...]] = {}
         self._keys: dict[Tag, set[Hashable]] = {}
         self._watchers: dict[Tag, list[Callable[[], None]]] = {}
@@ -106,6 +107,8 @@ class ReadCache:
         began = self._moment
         value = await load()
         if self._cleared_at < began and not _is_overtaken(self._users, key, began):
+            if self._users is _UNUSED:
+                self._users = TTLCache(self._size, self._config.user_cache_ttl, timer=self._clock.monotonic)
             self._users[key] = _Entry(began, value)
         return value
 
@@ -169,6 +172,8 @@ class ReadCache:
     def _keep(self, key: Hashable, entry: _Entry, tags: tuple[Tag, ...]) -> None:
         if self._changed_since(entry.began, tags) or _is_overtaken(self._entries, key, entry.began):
             return
+        if self._entries is _UNUSED:
+            self._entries = TTLCache(self._size, self._config.cache_ttl, timer=self._clock.monotonic)
         self._entries[key] = entry
         self._tags[key] = tags
         for tag in tags:
@@ -207,3 +212,7 @@ def _is_overtaken(kept: TTLCache[Hashable, _Entry], key: Hashable, began: int) -
 
 def _is_of_messages(tag: Tag) -> bool:
     return isinstance(tag, tuple) and tag[0] == "messages"
+
+
+# Stands for those in which nothing was kept yet; an empty one takes half a kilobyte.
+_UNUSED: TTLCache[Hashable, _Entry] = TTLCache(0, 0)

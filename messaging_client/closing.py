@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from messaging_client.clock import Signal, end_task
+from messaging_client.few import Few
 from messaging_client.reports import CloseReport
 from messaging_client.transport.endings import brought_to_end
 
@@ -27,7 +28,7 @@ class Closing:
         self._work: asyncio.Task[CloseReport] | None = None
         self._hurry = Signal()
         self.done = Signal()
-        self.callers: set[asyncio.Task[Any] | None] = set()
+        self.callers: Few[asyncio.Task[Any] | None] = Few()
 
     @property
     def is_begun(self) -> bool:

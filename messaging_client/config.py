@@ -127,7 +127,7 @@ class MessagingConfig:
             if not isinstance(given, Mapping):
                 raise ConfigurationError(f"{name} must be a mapping; give a dict, or leave it out.")
             # What the caller does to their own mapping later must not change the settings.
-            object.__setattr__(self, name, _Fixed(given))
+            object.__setattr__(self, name, _Fixed(given) if given else _NOTHING)
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name == "verify":

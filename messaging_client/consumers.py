@@ -289,7 +289,7 @@ class Subscription(Consumer[E]):
         super().__init__(hub, label, limit, wants)
         self._handler = handler
         self._call = hub.around(handler, label)
-        self._task_name = f"messaging_client {self.name}"
+        self._task_name: str | None = None
 
     @property
     def name(self) -> str:
@@ -320,6 +320,8 @@ class Subscription(Consumer[E]):
 
     def _wake(self) -> None:
         if self._worker is None or self._worker.done():
+            if self._task_name is None:
+                self._task_name = f"messaging_client {self.name}"
             self._worker = asyncio.get_running_loop().create_task(self._work(), name=self._task_name)
             self._hub.workers.add(self._worker)
             self._worker.add_done_callback(self._ended)

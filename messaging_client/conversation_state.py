@@ -12,6 +12,7 @@ from messaging_client.dispatch import Subscription
 from messaging_client.errors import MessagingError, NotFound
 from messaging_client.events import ConnectionChange, ConversationUpdated, TypingEvent
 from messaging_client.feed import Key
+from messaging_client.few import Few
 from messaging_client.history_pages import HistoryPages
 from messaging_client.host import Host
 from messaging_client.models import ConnectionState, ContextType, Conversation, History, Id, Message, Participant
@@ -72,7 +73,8 @@ class ConversationState:
         self._watchers: list[Callable[[], None]] = []
         self._stops: list[Callable[[], None]] = []
         self._opening: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_open = False
+        self._tasks: Few[asyncio.Task[Any]] = Few()
         self._refreshing: asyncio.Task[None] | None = None
         self._naming: asyncio.Task[None] | None = None
         self._is_stale = False
@@ -90,6 +92,8 @@ class ConversationState:
         Raises:
             MessagingError: it cannot be read.
         """
+        if self._is_open:
+            return
         if self._opening is None:
             self._opening = asyncio.get_running_loop().create_task(self._open())
         await asyncio.shield(self._opening)
@@ -110,6 +114,7 @@ class ConversationState:
         # It shows what those in the room are not told any more, and nothing newer is here.
         is_latest = bool(pages) and is_after and not self._asked and not self.pages.has_marks
         await self._refresh(pages[-1] if is_latest else None)
+        self._is_open, self._opening = True, None  # a task that has ended keeps its frames
 
     async def aclose(self) -> None:
         """Be live no more; the room is left unless somebody else holds it."""

@@ -67,7 +67,6 @@ class Dispatcher:
         around: gives what is called in place of a handler, for a kind of event.
 
     Attributes:
-        taps: those who look at every event; forgotten when nobody else holds them.
         workers: the tasks that run handlers.
         handler_errors: how many exceptions came out of handlers.
         gaps: how many stretches could not be proven complete.
@@ -80,12 +79,12 @@ class Dispatcher:
         self._everywhere: Table = {}
         self._in_conversation: Table = {}
         self._custom: Table = {}
-        self._places: dict[Consumer[Any], list[tuple[Table, Any]]] = {}
+        self._places: dict[Consumer[Any], tuple[tuple[Table, Any], ...]] = {}
         self._closed = False
         self.refill = refill
         self.order = order
         self.clock = clock or SystemClock()
-        self.taps: weakref.WeakSet[Tap] = weakref.WeakSet()
+        self._taps: weakref.WeakSet[Tap] | None = None  # an empty one takes a kilobyte
         self._has_taps = False  # or had when the last event came; asking the set takes longer
         self.workers: set[asyncio.Task[None]] = set()
         self.handler_errors = 0
@@ -147,7 +146,7 @@ class Dispatcher:
             consumer.cancel()
             return
         table.setdefault(key, {})[consumer] = None
-        self._places.setdefault(consumer, []).append((table, key))
+        self._places[consumer] = (*self._places.get(consumer, ()), (table, key))
 
     def remove(self, consumer: Consumer[Any]) -> None:
         """Deliver nothing more to this consumer."""
@@ -162,16 +161,28 @@ class Dispatcher:
         return name in self._custom
 
     def tap(self, tap: Tap) -> None:
-        """Let somebody look at every event, until it is discarded from `taps` or nobody else holds it."""
-        self.taps.add(tap)
+        """Let somebody look at every event, until `untap` or nobody else holds it."""
+        if self._taps is None:
+            self._taps = weakref.WeakSet()
+        self._taps.add(tap)
         self._has_taps = True
+
+    def untap(self, tap: Tap) -> None:
+        """Show somebody no more events."""
+        if self._taps is not None:
+            self._taps.discard(tap)
+
+    @property
+    def taps(self) -> tuple[Tap, ...]:
+        """Those who look at every event."""
+        return tuple(self._taps or ())
 
     # --- what comes --------------------------------------------------------------------------------------------------
 
     def publish(self, event: Any) -> None:
         """Put an event into the queues of those who want it; never waits."""
         if self._has_taps:
-            taps = tuple(self.taps)
+            taps = self.taps
             self._has_taps = bool(taps)
             for tap in taps:
                 tap.offer(event)
@@ -297,7 +308,7 @@ class Dispatcher:
         self._closed = True
         for consumer in tuple(self._places):
             consumer.cancel()
-        for tap in tuple(self.taps):
+        for tap in self.taps:
             tap.closed()
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 
+from messaging_client.few import Few
 from messaging_client.models import Id, Message
 from messaging_client.threads import OVERLAP, RECENT_IDS, Key, Point, Thread, overlapping
 
@@ -61,7 +62,7 @@ class Feed:
         self._unfollowed: OrderedDict[Id, None] = OrderedDict()
         self._relayed: OrderedDict[Id, None] = OrderedDict()  # as `Thread.relayed`, of those not followed
         self._homeless: OrderedDict[Id, None] = OrderedDict()  # told without their conversation
-        self._left: set[Id] = set()
+        self._left: Few[Id] = Few()
         self.threads: dict[Id, Thread] = {}
         self.duplicates = 0
         self.told = 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import random as chance
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import AsyncIterator, Coroutine
+from typing import TYPE_CHECKING, Any
 
 from messaging_client.all_rooms import AllRooms
 from messaging_client.arguments import checked_message
@@ -18,6 +18,7 @@ from messaging_client.errors import AuthenticationError, ConfigurationError, Not
 from messaging_client.events import ConnectionChange, ConversationUpdated
 from messaging_client.fallback import Fallback
 from messaging_client.feed import Feed
+from messaging_client.few import Few
 from messaging_client.intake import Intake
 from messaging_client.models import ConnectionCause, ConnectionState, Conversation, Id, Message, User, UserType
 from messaging_client.observing.telemetry import observer_for_client
@@ -30,7 +31,6 @@ from messaging_client.rest import RestOperations
 from messaging_client.rooms import Rooms
 from messaging_client.sending import Sending
 from messaging_client.sessions import Sessions
-from messaging_client.store import Store, open_store
 from messaging_client.subscriptions import Subscriptions
 from messaging_client.transport.address import ServerAddress
 from messaging_client.transport.auth import Token, TokenSource
@@ -38,6 +38,9 @@ from messaging_client.transport.retry import Backoff
 from messaging_client.transport.tap import Tap
 from messaging_client.wire.messages import message_order_key, order_key
 from messaging_client.wire.routes import RouteTable
+
+if TYPE_CHECKING:
+    from messaging_client.store import Store
 
 # Shared by all clients of a process: neither has anything that changes, and each takes some kilobytes.
 _DEFAULTS = MessagingConfig()
@@ -72,8 +75,8 @@ class Parts(Subscriptions, Operations):
         self._tokens = TokenSource(token)
         self._observer = observer_for_client()
         self._wanted = False
-        self._background: set[asyncio.Task[Any]] = set()
-        self._store = None if store is None else open_store(store)
+        self._background: Few[asyncio.Task[Any]] = Few()
+        self._store = None if store is None else _opened(store)
         address = ServerAddress.parse(url, allow_insecure=self._config.allow_insecure)
         self._put_together_reading(address)
         self._put_together_live(address)
@@ -82,7 +85,7 @@ class Parts(Subscriptions, Operations):
             Sending(
                 self._rest,
                 self._feed,
-                is_live=lambda: self.is_connected,
+                is_live=self._is_live,
                 take=self._intake.message,
                 relay=self._tell_others,
             ),
@@ -182,7 +185,7 @@ class Parts(Subscriptions, Operations):
             self._connection,
             self._recovery,
             self._positions,
-            is_connected=lambda: self.is_connected,
+            is_connected=self._is_live,
             run=self._run,
         )
         self._all_rooms = AllRooms(
@@ -191,9 +194,9 @@ class Parts(Subscriptions, Operations):
             clock=clock,
             random=self._random,
             randomization_factor=config.randomization_factor,
-            conversations=lambda: self._rest.iter_conversations("active"),
+            conversations=self._active_conversations,
             server_time=lambda: self._http.server_time,
-            is_connected=lambda: self.is_connected,
+            is_connected=self._is_live,
             run=self._run,
         )
         self._fallback = Fallback(
@@ -202,9 +205,15 @@ class Parts(Subscriptions, Operations):
             config,
             clock=clock,
             random=self._random,
-            conversations=lambda: self._rest.iter_conversations("active"),
+            conversations=self._active_conversations,
             on_listed=self._listed,
         )
+
+    def _is_live(self) -> bool:
+        return self.is_connected
+
+    def _active_conversations(self) -> AsyncIterator[Conversation]:
+        return self._rest.iter_conversations("active")
 
     # --- what the parts ask of each other ----------------------------------------------------------------------------
 
@@ -337,6 +346,12 @@ class Parts(Subscriptions, Operations):
     def _keep(self, task: asyncio.Task[Any]) -> None:
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def _opened(store: str | os.PathLike[str]) -> Store:
+    from messaging_client.store import open_store  # with SQLite, which is loaded where it is used
+
+    return open_store(store)
 
 
 def _check_parts(config: object, clock: object, random: object) -> None:

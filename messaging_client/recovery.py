@@ -10,16 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
-from weakref import WeakValueDictionary
 
-from messaging_client.clock import Clock, Signal, end_task
+from messaging_client.clock import Clock, Signal, Timer, call_after, end_task
 from messaging_client.config import MessagingConfig
 from messaging_client.errors import MessagingError, RequestError, TransportError
 from messaging_client.events import GapDetected
 from messaging_client.feed import Feed, Point, Thread
+from messaging_client.few import Few
 from messaging_client.models import Id, Message
 from messaging_client.observing.logs import say
 from messaging_client.positions import Positions
@@ -62,12 +63,13 @@ class Recovery:
         self._clock = clock
         self._random = random
         self._report_gap = report_gap
-        # A lock outlives the thread that it was made for: who joins again waits for the reads of before.
-        self._locks: WeakValueDictionary[Id, asyncio.Lock] = WeakValueDictionary()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        # While somebody reads, or waits to, with how many they are. A lock outlives the thread that it was made for:
+        # who joins again waits for the reads of before.
+        self._locks: dict[Id, tuple[asyncio.Lock, int]] = {}
+        self._tasks: Few[asyncio.Task[Any]] = Few()
         self._settling: dict[Id, asyncio.Task[None]] = {}
         self._touched: dict[Id, asyncio.Task[None]] = {}
-        self._verifier: asyncio.Task[None] | None = None
+        self._verifier: Timer | None = None  # what waits until it is time, or verifies
 
     # --- which conversations -----------------------------------------------------------------------------------------
 
@@ -88,8 +90,7 @@ class Recovery:
             PermissionDenied, NotFound, ...: it cannot be read by this user, and is not followed.
         """
         thread = self.expect(conversation_id, start)
-        lock = self._lock_of(conversation_id)
-        async with lock, self._reader.turn():
+        async with self._one_at_a_time(conversation_id), self._reader.turn():
             if thread.proven is not None or not self._is_followed(thread):
                 return False
             self._feed.hold(thread)
@@ -173,8 +174,8 @@ class Recovery:
 
     def start_verifying(self) -> None:
         """Verify conversations with traffic every `verify_interval` seconds, while connected."""
-        if self._verifier is None or self._verifier.done():
-            self._verifier = self._own(self._verify_for_ever())
+        if self._verifier is None:
+            self._verify_later()
 
     def pause(self, *, release: bool) -> None:
         """The connection is gone: what is under way is given up.
@@ -184,6 +185,9 @@ class Recovery:
         """
         self._settling.clear()
         self._touched.clear()
+        if self._verifier is not None:
+            self._verifier.cancel()
+            self._verifier = None
         for task in self._tasks:
             task.cancel()
         for thread in self._feed.threads.values():
@@ -204,8 +208,7 @@ class Recovery:
         Returns:
             Whether the read was complete.
         """
-        lock = self._lock_of(thread.conversation_id)
-        async with lock, self._reader.turn():
+        async with self._one_at_a_time(thread.conversation_id), self._reader.turn():
             if not self._is_followed(thread):
                 return False
             was_holding, waiting = thread.held is not None, len(thread.held or ())
@@ -364,22 +367,39 @@ class Recovery:
             if self._touched.get(thread.conversation_id) is asyncio.current_task():
                 del self._touched[thread.conversation_id]
 
-    async def _verify_for_ever(self) -> None:
-        while True:
-            await self._clock.sleep(self._config.verify_interval)
-            busy = [thread for thread in self._feed.threads.values() if thread.has_traffic or thread.proven is None]
-            # What goes wrong with one, if only by a fault of ours, must not keep the others from being verified.
-            for outcome in await asyncio.gather(*map(self.read_back, busy), return_exceptions=True):
-                if isinstance(outcome, Exception):
-                    say(_log, logging.ERROR, "verification ended unexpectedly", error=outcome)
+    def _verify_later(self) -> None:
+        self._verifier = call_after(self._clock, self._config.verify_interval, self._verify_now)
+        if isinstance(self._verifier, asyncio.Task):  # of another clock than the machine's
+            self._tasks.add(self._verifier)
+            self._verifier.add_done_callback(self._tasks.discard)
+
+    def _verify_now(self) -> None:
+        self._verifier = self._own(self._verify())
+
+    async def _verify(self) -> None:
+        busy = [thread for thread in self._feed.threads.values() if thread.has_traffic or thread.proven is None]
+        # What goes wrong with one, if only by a fault of ours, must not keep the others from being verified.
+        for outcome in await asyncio.gather(*map(self.read_back, busy), return_exceptions=True):
+            if isinstance(outcome, Exception):
+                say(_log, logging.ERROR, "verification ended unexpectedly", error=outcome)
+        self._verify_later()
 
     def _is_followed(self, thread: Thread) -> bool:
         """Whether this is what is known of the conversation still: after each wait it may have been left."""
         return self._feed.threads.get(thread.conversation_id) is thread
 
-    def _lock_of(self, conversation_id: Id) -> asyncio.Lock:
+    @asynccontextmanager
+    async def _one_at_a_time(self, conversation_id: Id) -> AsyncIterator[None]:
         """Reads of a conversation are made one after the other."""
-        return self._locks.setdefault(conversation_id, asyncio.Lock())
+        lock, readers = self._locks.get(conversation_id) or (asyncio.Lock(), 0)
+        self._locks[conversation_id] = lock, readers + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            _, readers = self._locks.pop(conversation_id)
+            if readers > 1:
+                self._locks[conversation_id] = lock, readers - 1
 
     def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

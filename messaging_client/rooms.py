@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from messaging_client.clock import end_task
 from messaging_client.errors import NotConnected
 from messaging_client.feed import Point
+from messaging_client.few import Few
 from messaging_client.models import Id
 from messaging_client.positions import Positions
 from messaging_client.recovery import Recovery
@@ -22,28 +22,46 @@ USER = "user"
 """The holder of rooms that the user joined by name."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Room:
     """A room that somebody holds.
 
     Attributes:
         holders: on whose behalf the client is in it.
         calls: how many calls wait for it to be entered, by holder.
-        entering: what enters it, once for all who hold it.
+        entering: what enters it, once for all who hold it; None once it was entered.
+        was_entered: whether it was entered, and that is taken note of.
         asks_first: the newest page is read when it has been asked for, not before.
         is_left: the user has left it for good, though somebody else may hold it still.
     """
 
     holders: set[object] = field(default_factory=set)
-    calls: Counter[object] = field(default_factory=Counter)
+    calls: dict[object, int] = field(default_factory=dict)
     entering: asyncio.Task[None] | None = None
+    was_entered: bool = False
     asks_first: bool = False
     is_left: bool = False
 
     @property
     def is_entered(self) -> bool:
         """Whether it was entered."""
-        return self.entering is not None and self.entering.done() and not _has_failed(self.entering)
+        return self.was_entered or (
+            self.entering is not None and self.entering.done() and not _has_failed(self.entering)
+        )
+
+    def call_ended(self, holder: object) -> int:
+        """A call waits no longer; gives how many of this holder still do."""
+        left = self.calls.pop(holder) - 1
+        if left:
+            self.calls[holder] = left
+        elif not self.calls:
+            self.calls.clear()  # which lets go of its memory
+        return left
+
+    def ended(self, entering: asyncio.Task[None]) -> None:
+        """Look at how entering it has ended, whoever is there to hear of it."""
+        if not _has_failed(entering):
+            self.was_entered, self.entering = True, None  # a task that has ended keeps its frames
 
 
 class Rooms:
@@ -72,7 +90,7 @@ class Rooms:
         self._is_connected = is_connected
         self._run = run
         self._rooms: dict[Id, Room] = {}
-        self.left: set[Id] = set()
+        self.left: Few[Id] = Few()
 
     def is_held_by_user(self, conversation_id: Id) -> bool:
         """Whether the user is in a room, or on the way into it."""
@@ -109,7 +127,7 @@ class Rooms:
         if room.entering is None or _has_failed(room.entering):
             room.asks_first = asks_first
             room.entering = self._run(self._enter(conversation_id, room, start))
-            room.entering.add_done_callback(_has_failed)  # looked at, whoever is there to hear of it
+            room.entering.add_done_callback(room.ended)
         await self._until_entered(conversation_id, room, holder)
         return room.asks_first
 
@@ -117,17 +135,16 @@ class Rooms:
         """Wait with the others; who is cancelled, or hears of a failure, lets go, and nobody else has to."""
         assert room.entering is not None
         entering = room.entering
-        room.calls[holder] += 1
+        room.calls[holder] = room.calls.get(holder, 0) + 1
         try:
             await asyncio.shield(entering)
         except BaseException:
-            room.calls[holder] -= 1
-            if not room.calls[holder] and self._rooms.get(conversation_id) is room:
+            if not room.call_ended(holder) and self._rooms.get(conversation_id) is room:
                 await self.release(conversation_id, holder)
             if entering.cancelled() and not _is_cancelled():
                 raise NotConnected("The client was closed before the conversation was joined.") from None
             raise
-        room.calls[holder] -= 1
+        room.call_ended(holder)
 
     async def _enter(self, conversation_id: Id, room: Room, start: Point | None) -> None:
         """Read where the conversation stands, then ask for its room: what is stored after that read is new.
@@ -172,7 +189,7 @@ class Rooms:
         if room.is_left:
             self._positions.drop(conversation_id)
         await self._connection.leave(conversation_id)
-        if not room.calls.total():
+        if not room.calls:
             await end_task(room.entering)
         if room.is_left:
             await self._positions.forget(conversation_id)

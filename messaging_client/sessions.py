@@ -10,6 +10,7 @@ from messaging_client.conversation_state import ConversationState
 from messaging_client.dispatch import Subscription
 from messaging_client.events import ConnectionChange
 from messaging_client.feed import Key
+from messaging_client.few import Few
 from messaging_client.host import Host
 from messaging_client.models import Conversation, Id, Message
 from messaging_client.session import ConversationSession
@@ -33,7 +34,7 @@ class Sessions:
         self._users: dict[Id, set[ConversationSession]] = {}
         self._reading = asyncio.Semaphore(READS_AT_A_TIME)
         self._changes: Subscription[Any] | None = None
-        self._closing: set[asyncio.Task[None]] = set()
+        self._closing: Few[asyncio.Task[None]] = Few()
 
     def open(self, conversation_id: Id, known: Conversation | None = None) -> ConversationSession:
         """Give a session; its state is opened when it is entered.

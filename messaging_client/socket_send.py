@@ -138,7 +138,7 @@ async def send_over(
         else:
             raise RequestTimeout(f"No word about the message within {timeout:g} s; {_UNKNOWN}", may_have_left=True)
     finally:
-        dispatcher.taps.discard(word)
+        dispatcher.untap(word)
         await end_task(acknowledged)
     if isinstance(outcome, MessageFailed):
         raise ValidationFailed(

@@ -167,7 +167,7 @@ class Expectation(Generic[E]):
 
     async def __aexit__(self, kind: type[BaseException] | None, *_exc: object) -> None:
         if kind is not None:
-            self._dispatcher.taps.discard(self)
+            self._dispatcher.untap(self)
 
     def __await__(self) -> Generator[Any, None, E]:
         return self._wait().__await__()
@@ -186,7 +186,7 @@ class Expectation(Generic[E]):
                 matches = False
             if matches:
                 self._found.set_result(event)
-                self._dispatcher.taps.discard(self)
+                self._dispatcher.untap(self)
                 return
         self._near.append(repr(event))
 
@@ -205,7 +205,7 @@ class Expectation(Generic[E]):
             if await finished_within(self._clock, self._found, self._timeout):
                 return self._found.result()
         finally:
-            self._dispatcher.taps.discard(self)
+            self._dispatcher.untap(self)
         wanted = self._event_type.__name__ + ("" if self._predicate is None else " with a predicate")
         came = "; ".join(self._near) if self._near else "none"
         raise ExpectTimeout(

@@ -28,7 +28,7 @@ OVERLAP = timedelta(seconds=1)
 _BEHIND = 2  # in the second place of an order key: behind every message of the same time
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Point:
     """Up to where a conversation is proven complete. Server times and ids only, never the local clock.
 
@@ -51,7 +51,7 @@ class Point:
         return cls(moment, (moment, _BEHIND))
 
 
-@dataclass
+@dataclass(slots=True)
 class Thread:
     """What is known of one conversation that is followed.
 

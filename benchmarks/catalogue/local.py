@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Benchmark, Plan, Row, Setting, Side, at_most
-from benchmarks.processes import node, python, run
+from benchmarks.processes import ROOT, node, python, run
 from tests.interop.node_process import why_no_node
 
 _TIMED = """
@@ -81,6 +82,8 @@ async def _lists(setting: Setting) -> AsyncIterator[Plan]:
 
 @asynccontextmanager
 async def _import(setting: Setting) -> AsyncIterator[Plan]:
+    # As installing a package does; the libraries come so.
+    compileall.compile_dir(ROOT / "messaging_client", quiet=2)
     theirs = "import socketio, httpx, pydantic"
     imports = {"package": "import messaging_client", "class": "from messaging_client import MessagingClient"}
     yield Plan(

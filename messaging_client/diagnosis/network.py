@@ -16,7 +16,7 @@ from messaging_client.config import MessagingConfig
 from messaging_client.diagnosis.steps import CheckFailed, NotApplicable, Seen
 from messaging_client.transport import tls
 from messaging_client.transport.address import ProxyAddress, ServerAddress
-from messaging_client.transport.link import no_redirects
+from messaging_client.transport.doors import no_redirects
 
 RENEW_DAYS = 14
 """Days before a certificate's expiry from which a diagnosis speaks of it."""

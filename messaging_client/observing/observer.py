@@ -38,7 +38,7 @@ class Sending(Protocol):
         ...
 
 
-@dataclass
+@dataclass(slots=True)
 class Tally:
     """How often something was done and ended, and how long it took.
 

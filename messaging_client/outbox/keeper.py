@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from messaging_client.errors import MessagingError, SendUncertain, StoreError
 from messaging_client.models import Id, User
 from messaging_client.observing.logs import say
 from messaging_client.outbox.outgoing import Outgoing
-from messaging_client.store import SendState, Store, StoredSend
+from messaging_client.store import SendState, StoredSend
+
+if TYPE_CHECKING:
+    from messaging_client.store import Store
 
 _log = logging.getLogger("messaging_client.outbox")
 

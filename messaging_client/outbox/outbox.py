@@ -15,6 +15,7 @@ from typing import Any
 from messaging_client.arguments import checked_message
 from messaging_client.clock import Clock, end_task, finished_within, until_done
 from messaging_client.errors import MessagingError, NotConnected, OutboxFull, ValidationFailed
+from messaging_client.few import Few
 from messaging_client.models import Id, Message, MessageStatus, MessageType, User
 from messaging_client.observing.observer import Observer
 from messaging_client.outbox.delivery import Delivery
@@ -63,8 +64,8 @@ class Outbox:
         self._queues = Queues(
             self._delivery, keeper, confirmed=exchange.confirmed, ended=self._ended, observer=self._observer
         )
-        self._writing: set[asyncio.Task[None]] = set()
-        self._timers: set[asyncio.Task[None]] = set()
+        self._writing: Few[asyncio.Task[None]] = Few()
+        self._timers: Few[asyncio.Task[None]] = Few()
         self._starting: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -363,7 +364,7 @@ class Outbox:
             # Closing ends timers, but not what one has begun: what is told must stand in the file.
             self._start(self._queues.give_up(outgoing, seconds), self._writing)
 
-    def _start(self, work: Coroutine[Any, Any, None], place: set[asyncio.Task[None]]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None], place: Few[asyncio.Task[None]]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         place.add(task)
         task.add_done_callback(place.discard)

@@ -26,6 +26,7 @@ from aiohttp.connector import Connection
 from yarl import URL
 
 from messaging_client.clock import Interrupted, Interruptible
+from messaging_client.few import Few
 from messaging_client.transport.address import ProxyAddress
 
 MAX_CONNECTIONS = 128
@@ -135,7 +136,7 @@ class Pool:
         self._proxy_headers = {} if proxy is None else _proxy_headers(proxy)
         self._shared = _shared_by(self, context)
         self._places = asyncio.Semaphore(MAX_CONNECTIONS)
-        self._running: set[Interruptible] = set()
+        self._running: Few[Interruptible] = Few()
         self._ended: asyncio.Future[None] | None = None
 
     async def aclose(self) -> None:

@@ -17,8 +17,10 @@ import socketio
 from aiohttp import WSMsgType
 from engineio import packet as engine_packet
 
+from messaging_client.clock import Signal
 from messaging_client.models import ConnectionCause as Cause
 from messaging_client.strict_json import loads_from, loads_utf8_from
+from messaging_client.transport.outbound import Outbound
 from messaging_client.transport.packets import DISCONNECT_FRAME, INVALID_FRAME, RESERVED
 
 if TYPE_CHECKING:
@@ -61,6 +63,14 @@ class Engine(engineio.AsyncClient):  # type: ignore[misc]
     """The engine client, which hands frames on in order and notes when it last heard from the server."""
 
     link: Link
+
+    def create_queue(self, *_args: Any, **_kwargs: Any) -> Outbound:
+        """Give the library a queue of packets."""
+        return Outbound()
+
+    def create_event(self) -> Signal:
+        """Give the library what it uses as an `asyncio.Event`."""
+        return Signal()
 
     async def _read_loop_websocket(self) -> None:
         if self.link.is_fast:

@@ -9,6 +9,7 @@ before it, a frame of text needs neither. Used of aiohttp, checked with 3.14 (`f
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,9 @@ from aiohttp.http import WebSocketWriter
 
 _TEXT = WSMsgType.TEXT
 _queue = WebSocketDataQueue.feed_data
+_NO_ANSWERS: deque[Any] = deque(
+    maxlen=0
+)  # after an upgrade none comes, and the protocol's own takes most of a kilobyte
 _BUFFERED = 2**16  # bytes, as aiohttp has it; it stops reading from the network at twice as many
 
 
@@ -76,6 +80,7 @@ def websocket_with_sink(
     socket and before anything can be read: there another parser takes its place.
     """
     protocol: Any = reader._protocol
+    protocol._buffer = _NO_ANSWERS
     sink = Sink(protocol, asyncio.get_running_loop())
     websocket = Socket(sink, writer, *args, **kwargs)
     parser = WebSocketReader(sink, max_msg_size, compress=bool(websocket.compress), decode_text=False)

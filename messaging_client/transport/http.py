@@ -43,7 +43,7 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 _ALWAYS = {"accept": "application/json", "accept-encoding": "identity"}
 
 
-@dataclass
+@dataclass(slots=True)
 class RestStats:
     """Counters of one client.
 

@@ -1,8 +1,8 @@
 """One Socket.IO connection, from its handshake to its end; it is never used twice.
 
-Each attempt gets a fresh `AsyncClient` and aiohttp session: the library's own reconnection reaches states that it never
-leaves (`python-socketio-facts.md`). Private names of the libraries are used in `engine.py`; here
-`engineio.base_client.connected_clients` is. `tests/transport/test_link.py` pins them.
+Each attempt gets a fresh `AsyncClient`: the library's own reconnection reaches states that it never leaves
+(`python-socketio-facts.md`). The aiohttp session is one for many links (`doors.py`). Private names of the libraries are
+used in `engine.py`; here `engineio.base_client.connected_clients` is. `tests/transport/test_link.py` pins them.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import ssl
 import time
 from collections.abc import Callable
-from functools import cache
 from typing import Any, cast
 
 import aiohttp
@@ -31,6 +31,7 @@ from messaging_client.errors import (
 from messaging_client.models import ConnectionCause as Cause
 from messaging_client.transport import fast_path
 from messaging_client.transport.cork import Cork
+from messaging_client.transport.doors import Door
 from messaging_client.transport.endings import brought_to_end, failure_of, finish, within
 from messaging_client.transport.engine import Client, Engine
 from messaging_client.transport.frames import Sink, websocket_with_sink
@@ -52,20 +53,6 @@ CLOSE_TIMEOUT = 1.0
 """Seconds that a polite goodbye may take before the socket is shut down."""
 
 _FRAME_TOO_LARGE = 1009  # RFC 6455, section 7.4.1
-
-
-async def _refuse_redirect(_session: Any, _context: Any, told: aiohttp.TraceRequestRedirectParams) -> None:
-    """Stop at a redirect, which aiohttp would follow: the token would be said to whoever it leads to."""
-    response = told.response
-    raise aiohttp.WSServerHandshakeError(response.request_info, (), status=response.status)
-
-
-@cache  # it is the same for every link, and has sixteen lists
-def no_redirects() -> aiohttp.TraceConfig:
-    """Give what makes a session refuse redirects."""
-    trace = aiohttp.TraceConfig()
-    trace.on_request_redirect.append(_refuse_redirect)
-    return trace
 
 
 class Link:
@@ -98,7 +85,8 @@ class Link:
         self.on_event = on_event
         self._ssl_context = ssl_context
         self._sockets = Sockets()
-        self._session: aiohttp.ClientSession | None = None
+        self._door: Door | None = None
+        self._transport: asyncio.Transport | None = None
         self._websocket: aiohttp.ClientWebSocketResponse | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._watchdog: asyncio.TimerHandle | None = None
@@ -135,14 +123,7 @@ class Link:
             HandshakeRefused: the server answered, with a refusal.
             ConnectFailed: it could not be reached, or did not speak Socket.IO.
         """
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl_context or True, socket_factory=self._sockets.new),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=dict(self._config.headers),
-            trace_configs=[no_redirects()],
-            ws_response_class=cast(Any, self._new_websocket),
-        )
-        self._engine.http = self._session
+        self._door = self._engine.http = Door(self, self._config.headers, self._ssl_context)
         self._engine.external_http = True
         self._connecting = asyncio.create_task(
             self.sio.connect(
@@ -168,7 +149,8 @@ class Link:
             raise ConnectFailed("The server ended the connection during the handshake; look at its log.")
         # Whatever way a loop ends, even by an exception, the link has ended.
         for loop in loops:
-            loop.add_done_callback(lambda _task: self.end(Cause.CONNECTION_LOST))
+            loop.add_done_callback(self._loop_ended)
+        self._connecting = None  # a task that has ended keeps its frames
         self._watch()
 
     @property
@@ -281,8 +263,11 @@ class Link:
         if self._websocket is not None:
             # The library loses sight of one whose first frame is not what it should be.
             await within(CLOSE_TIMEOUT, self._websocket.close())
-        if self._session is not None:
-            await self._session.close()
+        if self._transport is not None:
+            self._transport.abort()  # whatever the library has made of it: the connector closes those of all links only
+            await asyncio.sleep(0)
+        if self._door is not None:
+            await self._door.close()
         with contextlib.suppress(ValueError):
             engine_registry.connected_clients.remove(self._engine)
 
@@ -292,10 +277,16 @@ class Link:
         assert self._websocket is not None
         await self._websocket.close()
 
-    def _new_websocket(self, *args: Any, **kwargs: Any) -> aiohttp.ClientWebSocketResponse:
-        writers = [each for each in args if isinstance(each, WebSocketWriter)] if self.is_fast else []
-        for writer in writers:
-            writer.transport = cast(asyncio.Transport, Cork(writer.transport))
+    def new_socket(self, address: Any) -> socket.socket:
+        """Make a socket for an address, which is shut down with the link."""
+        return self._sockets.new(address)
+
+    def new_websocket(self, *args: Any, **kwargs: Any) -> aiohttp.ClientWebSocketResponse:
+        """Make what aiohttp makes of these arguments, with what is ours under it."""
+        for writer in [each for each in args if isinstance(each, WebSocketWriter)]:
+            self._transport = writer.transport
+            if self.is_fast:
+                writer.transport = cast(asyncio.Transport, Cork(writer.transport))
         if self._tap is None and self.is_fast and fast_path.is_aiohttp_known():
             self._websocket, self.sink = websocket_with_sink(self._most_bytes, *args, **kwargs)
         else:
@@ -342,6 +333,9 @@ class Link:
         self._last_heard = time.monotonic()
         if not (self._leaving or self.ended.done()):
             self.on_event(event[0], tuple(event[1:]))
+
+    def _loop_ended(self, _loop: object) -> None:
+        self.end(Cause.CONNECTION_LOST)
 
     def _disconnected(self, reason: str = "", *_more: Any) -> None:
         is_server = reason == self.sio.reason.SERVER_DISCONNECT

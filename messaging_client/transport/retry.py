@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
 REPEATED_STATUSES = frozenset({429, 502, 503, 504})
@@ -72,6 +71,8 @@ def date_told(headers: Mapping[str, str]) -> datetime | None:
 
 @lru_cache(maxsize=16)  # answers of one second say the same
 def _date(written: str) -> datetime | None:
+    from email.utils import parsedate_to_datetime  # loaded with the HTTP library, which is there before any answer
+
     try:
         read = parsedate_to_datetime(written)
         return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from messaging_client.boundary import without_frames
-from messaging_client.clock import Clock, Signal, end_task, finished_within, run_within
+from messaging_client.clock import Clock, Signal, end_task, finished_within, run_within, until_done
 from messaging_client.config import MessagingConfig
 from messaging_client.errors import (
     AuthenticationError,
@@ -255,7 +255,7 @@ class Connection:
         """While connected: wait for the loss, and replace the link."""
         while self._link is not None:
             # Not awaited by itself: when this task is cancelled, the link must not seem to have ended.
-            await asyncio.wait({self._link.ended})
+            await until_done(self._link.ended)
             lost, self._link = self._link, None
             cause = lost.ended.result()
             self.attempt = 0

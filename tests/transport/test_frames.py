@@ -88,7 +88,7 @@ class Wire:
         loop = asyncio.get_running_loop()
         queue = WebSocketDataQueue(self.protocol, 2**16, loop=loop)  # type: ignore[arg-type]
         # As `ClientSession._ws_connect` does.
-        self.socket: Any = self.link._new_websocket(
+        self.socket: Any = self.link.new_websocket(
             queue, Writer(), None, Response(), aiohttp.ClientWSTimeout(), True, True, loop, compress=0
         )
         parser = WebSocketReader(queue, 1000, compress=False, decode_text=True)

@@ -16,11 +16,12 @@ from lines import make_config
 from peers import Peer, Visit, Wire, poll
 from scripts import serve
 
-from messaging_client.clock import SystemClock
+from messaging_client.clock import Signal, SystemClock
 from messaging_client.errors import ConnectFailed, ConnectionLost, NotConnected, RequestTimeout
 from messaging_client.models import ConnectionCause as Cause
 from messaging_client.testing import ManualClock
 from messaging_client.transport.link import Link
+from messaging_client.transport.outbound import Outbound
 from messaging_client.transport.packets import INVALID_FRAME
 
 
@@ -57,7 +58,8 @@ def test_the_private_names_of_the_libraries() -> None:
 async def test_the_parts_of_an_open_engine() -> None:
     async with Peer() as peer, linked(peer.url) as link:
         engine = link.sio.eio
-        assert isinstance(engine.queue, asyncio.Queue)
+        assert isinstance(engine.queue, Outbound)
+        assert isinstance(link.sio._connect_event, Signal)
         assert (engine.ping_interval, engine.ping_timeout, engine.state) == (25.0, 20.0, "connected")
         assert all(isinstance(task, asyncio.Task) for task in (engine.read_loop_task, engine.write_loop_task))
 
