@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +20,7 @@ from messaging_client.errors import MessagingError, RequestError, TransportError
 from messaging_client.events import GapDetected
 from messaging_client.feed import Feed, Point, Thread
 from messaging_client.few import Few
+from messaging_client.locks import Locks
 from messaging_client.models import Id, Message
 from messaging_client.observing.logs import say
 from messaging_client.positions import Positions
@@ -63,9 +63,8 @@ class Recovery:
         self._clock = clock
         self._random = random
         self._report_gap = report_gap
-        # While somebody reads, or waits to, with how many they are. A lock outlives the thread that it was made for:
-        # who joins again waits for the reads of before.
-        self._locks: dict[Id, tuple[asyncio.Lock, int]] = {}
+        # A lock outlives the thread that it was made for: who joins again waits for the reads of before.
+        self._locks = Locks()
         self._tasks: Few[asyncio.Task[Any]] = Few()
         self._settling: dict[Id, asyncio.Task[None]] = {}
         self._touched: dict[Id, asyncio.Task[None]] = {}
@@ -90,7 +89,7 @@ class Recovery:
             PermissionDenied, NotFound, ...: it cannot be read by this user, and is not followed.
         """
         thread = self.expect(conversation_id, start)
-        async with self._one_at_a_time(conversation_id), self._reader.turn():
+        async with self._locks.of(conversation_id), self._reader.turn():
             if thread.proven is not None or not self._is_followed(thread):
                 return False
             self._feed.hold(thread)
@@ -208,7 +207,7 @@ class Recovery:
         Returns:
             Whether the read was complete.
         """
-        async with self._one_at_a_time(thread.conversation_id), self._reader.turn():
+        async with self._locks.of(thread.conversation_id), self._reader.turn():
             if not self._is_followed(thread):
                 return False
             was_holding, waiting = thread.held is not None, len(thread.held or ())
@@ -387,19 +386,6 @@ class Recovery:
     def _is_followed(self, thread: Thread) -> bool:
         """Whether this is what is known of the conversation still: after each wait it may have been left."""
         return self._feed.threads.get(thread.conversation_id) is thread
-
-    @asynccontextmanager
-    async def _one_at_a_time(self, conversation_id: Id) -> AsyncIterator[None]:
-        """Reads of a conversation are made one after the other."""
-        lock, readers = self._locks.get(conversation_id) or (asyncio.Lock(), 0)
-        self._locks[conversation_id] = lock, readers + 1
-        try:
-            async with lock:
-                yield
-        finally:
-            _, readers = self._locks.pop(conversation_id)
-            if readers > 1:
-                self._locks[conversation_id] = lock, readers - 1
 
     def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

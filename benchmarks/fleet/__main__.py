@@ -23,6 +23,8 @@ from tests.fleet.nats_process import NatsProcess
 
 PATIENT, DOCTOR = ("patient", 5), ("medecin", 79)
 ROOT = Path(__file__).parents[2]
+RATE = 100
+"""Messages a second of which latencies are measured: at few, a machine that dozes off between them is measured."""
 
 
 class Bench:
@@ -53,7 +55,7 @@ class Bench:
 
     async def handled_a_second(self, account: str, workers: int, messages: int) -> float:
         """Fill a stream, and see how quickly so many workers empty it."""
-        rooms = [await self.server.create_conversation(f"{account} {each}", [PATIENT, DOCTOR]) for each in range(64)]
+        rooms = await self._rooms(account)
         async with Relay(self.client(), self.nats_url, account):
             for each in range(messages):
                 await self.server.say(rooms[each % len(rooms)], "x", PATIENT)
@@ -71,21 +73,21 @@ class Bench:
             left = (await fleet_status(self.nats_url, account)).stored
             if least <= left <= most:
                 return time.monotonic(), left
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)  # asking costs NATS a listing of all consumers
 
     async def milliseconds_alone(self, messages: int) -> float:
         """From the server to the handler of a single process: here the client shares the server's."""
         took: list[float] = []
-        room = await self.server.create_conversation("alone", [PATIENT, DOCTOR])
+        rooms = await self._rooms("alone")
         async with self.client() as client:
             client.on_new_message(lambda message: took.append(time.monotonic() - float(message.content)))
             await client.join_all()
-            await self._say(room, messages)
+            await self._say(rooms, messages)
         return statistics.median(took) * 1000
 
     async def milliseconds_by_relay(self, account: str, messages: int) -> tuple[float, float]:
         """From the server to the relay's acknowledgement, less the way to its handler; and to a worker's handler."""
-        room = await self.server.create_conversation(account, [PATIENT, DOCTOR])
+        rooms = await self._rooms(account)
         relay = Relay(self.client(), self.nats_url, account)
         added: list[float] = []
         publish = relay._relay
@@ -100,20 +102,23 @@ class Bench:
         async with relay:
             process = self.worker(account, "note", 8)
             try:
-                await self._say(room, 1)
+                await self._say(rooms, 1)
                 while not self.notes.exists():  # noqa: ASYNC110 - another process writes it
                     await asyncio.sleep(0.05)
-                await self._say(room, messages)
+                await self._say(rooms, messages)
             finally:
                 await asyncio.sleep(1)
                 end([process])
         took = [float(each) for each in self.notes.read_text().split()][1:]
         return statistics.median(added) * 1000, statistics.median(took) * 1000
 
-    async def _say(self, room: int, messages: int) -> None:
-        for _ in range(messages):
-            await self.server.say(room, f"{time.monotonic()}", PATIENT)
-            await asyncio.sleep(0.02)
+    async def _rooms(self, name: str) -> list[int]:
+        return [await self.server.create_conversation(f"{name} {each}", [PATIENT, DOCTOR]) for each in range(64)]
+
+    async def _say(self, rooms: Sequence[int], messages: int) -> None:
+        for each in range(messages):
+            await self.server.say(rooms[each % len(rooms)], f"{time.monotonic()}", PATIENT)
+            await asyncio.sleep(1 / RATE)
 
 
 def end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
@@ -141,8 +146,8 @@ async def measure(rounds: int, messages: int) -> list[str]:
         for each in range(rounds):
             one.append(await bench.handled_a_second(f"one-{each}", 1, messages))
             four.append(await bench.handled_a_second(f"four-{each}", 4, 2 * messages))
-            alone.append(await bench.milliseconds_alone(100))
-            publish, whole = await bench.milliseconds_by_relay(f"late-{each}", 100)
+            alone.append(await bench.milliseconds_alone(300))
+            publish, whole = await bench.milliseconds_by_relay(f"late-{each}", 300)
             added.append(publish)
             through.append(whole)
     ratios = [b / a for a, b in zip(one, four, strict=True)]

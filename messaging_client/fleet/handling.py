@@ -88,7 +88,7 @@ class Handling:
         """Handle one event.
 
         Returns:
-            Whether the partition may go on at once.
+            Whether it is done with, and is to be acknowledged; if not, its partition waits.
         """
         number = message.metadata.num_delivered
         self._stats.redelivered += number > 1
@@ -102,7 +102,6 @@ class Handling:
             return True
         if not self._wants(sent) or await handled.has(sent.conversation_id, sent.identity):
             self._stats.skipped += 1
-            await message.ack_sync(timeout=5)
             return True
         beat = _Beat(message, self._ack_wait)
         delivery = Delivery(sent, number, partition, self._layout.account, self._client)
@@ -127,7 +126,6 @@ class Handling:
             # Another worker may have the event in hand: an acknowledgement would give out the next one meanwhile.
             say(_log, logging.WARNING, "event is left to other workers", identity=sent.identity)
             return False
-        await message.ack_sync(timeout=5)
         return True
 
     def _wants(self, sent: Envelope) -> bool:
@@ -157,7 +155,6 @@ class Handling:
         )
         self._stats.dead += 1
         say(_log, logging.ERROR, "event is set aside", identity=identity, delivery=number, error=error)
-        await message.ack_sync(timeout=5)
 
 
 def is_cancelled(error: BaseException) -> bool:

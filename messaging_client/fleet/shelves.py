@@ -21,6 +21,7 @@ _FLAG = "flag."
 _LISTED = "listed-until"
 MOST_HANDLED = 200
 """Events of a conversation that are remembered as handled: more than a relay publishes anew after a pause."""
+_SHORT = 16  # characters of an identity, which is a hash, that are enough to tell some hundreds apart
 _MOST_CACHED = 256  # conversations of one partition whose lists a worker holds
 
 
@@ -130,14 +131,14 @@ class Handled:
 
     async def has(self, conversation_id: Id | None, identity: str) -> bool:
         """Whether an event was handled."""
-        return identity in (await self._list(conversation_id))[0]
+        return identity[:_SHORT] in (await self._list(conversation_id))[0]
 
     async def add(self, conversation_id: Id | None, identity: str) -> None:
         """An event was handled."""
         key = self._key(conversation_id)
         while True:
             known, revision = await self._list(conversation_id)
-            listed = [*known, identity][-MOST_HANDLED:]
+            listed = [*known, identity[:_SHORT]][-MOST_HANDLED:]
             value = json.dumps(listed, separators=(",", ":")).encode()
             try:
                 # Revision 0 is that of a key that is not there.

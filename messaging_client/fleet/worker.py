@@ -20,7 +20,7 @@ from messaging_client.fleet.handling import Handler, Handling, WorkerStats
 from messaging_client.fleet.layout import Layout
 from messaging_client.fleet.life import EVENTS, WAITING, Life
 from messaging_client.fleet.shelves import Handled
-from messaging_client.fleet.streams import bucket, check, consumers, ensure_consumer, next_event
+from messaging_client.fleet.streams import acknowledge_for_next, bucket, check, consumers, ensure_consumer, next_event
 from messaging_client.fleet.troubles import TROUBLES
 from messaging_client.models import Message
 from messaging_client.observing.logs import say
@@ -213,18 +213,21 @@ class Worker(Life):
         """
         handled, last = self._handled[partition], 0
         handled.forget()
-        for _ in range(_TURN):
-            if self._done.is_set() or self._nats is None:
-                return False
-            message = await next_event(self._nats, self._layout, partition)
-            if message is None:
-                return False
-            told = message.metadata
+        message, left = await self._next(partition), _TURN
+        while message is not None:
+            told, left = message.metadata, left - 1
             if last and told.sequence.consumer != last + 1:
                 handled.forget()  # another worker had the partition in between
             last = told.sequence.consumer
             if not await self._handling.handle(message, partition, handled):
                 return False
-            if not told.num_pending:
-                return False
-        return True
+            if self._nats is None or self._done.is_set() or not left or not told.num_pending:
+                await message.ack_sync(timeout=5)
+                return bool(told.num_pending)
+            message = await acknowledge_for_next(self._nats, message)
+        return False
+
+    async def _next(self, partition: int) -> Msg | None:
+        if self._done.is_set() or self._nats is None:
+            return None
+        return await next_event(self._nats, self._layout, partition)
