@@ -125,6 +125,7 @@ class Positions:
         cursor = Cursor(conversation_id, start.timestamp)
         if conversation_id in self._dropped:
             await store.save_cursors([cursor])
+            self._dropped.discard(conversation_id)
         else:
             await store.add_cursor(cursor)
 
@@ -219,6 +220,7 @@ class Positions:
             store = await self._store()
             if store is not None and cursors:
                 await store.save_cursors(list(cursors.values()))
+                self._dropped.difference_update(cursors)
         except MessagingError as error:
             say(_log, logging.WARNING, "read positions are not kept", count=len(cursors), reason=str(error))
             return False

@@ -87,6 +87,16 @@ async def test_one_that_is_joined_again_before_it_is_forgotten_keeps_its_new_pos
     assert await scene.store.cursor(1) is not None
 
 
+async def test_one_that_is_joined_again_goes_on_from_its_new_position_though_it_could_not_be_forgotten(
+    scene: Scene,
+) -> None:
+    scene.positions.drop(1)
+    assert await scene.positions.of(1) is None
+    scene.feed.start_from(scene.thread, [message(1)])
+    await scene.committed()
+    assert await scene.positions.of(1) is not None
+
+
 @pytest.mark.parametrize("start", [Point(), Point.after(message(1).timestamp)])
 async def test_a_start_is_kept_before_anything_is_told(scene: Scene, start: Point) -> None:
     await scene.positions.begin(1, start)

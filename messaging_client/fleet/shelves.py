@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
@@ -42,12 +43,12 @@ class SharedPositions:
 
     async def add_cursor(self, cursor: Cursor) -> None:
         """Keep a read position, unless its conversation has one: another relay may be further on."""
-        try:
-            await insist(lambda: self._bucket.create(_cursor_key(cursor.conversation_id), _packed(cursor)))
-        except KeyWrongLastSequenceError:
-            pass
-        except TROUBLES as error:
-            raise _unwritten(error) from None
+
+        async def create() -> None:
+            with contextlib.suppress(KeyWrongLastSequenceError):
+                await self._bucket.create(_cursor_key(cursor.conversation_id), _packed(cursor))
+
+        await self._write(create)
 
     async def save_cursors(self, cursors: Iterable[Cursor]) -> None:
         """Keep read positions; those that cannot be written now are written with later ones."""
@@ -68,7 +69,7 @@ class SharedPositions:
     async def set_flag(self, name: str, value: bool = True) -> None:
         """Set a flag, or take it away."""
         if value:
-            await self._put(_FLAG + key_of(name), name.encode())
+            await self._write(lambda: self._bucket.put(_FLAG + key_of(name), name.encode()))
         else:
             await self._delete(_FLAG + key_of(name))
 
@@ -85,7 +86,7 @@ class SharedPositions:
         if moment is None:
             await self._delete(_LISTED)
         else:
-            await self._put(_LISTED, moment.isoformat().encode())
+            await self._write(lambda: self._bucket.put(_LISTED, moment.isoformat().encode()))
 
     async def _get(self, key: str) -> bytes | None:
         # Each by itself: reading a bucket as a whole misses what is written meanwhile, as other relays do all the time.
@@ -96,15 +97,12 @@ class SharedPositions:
         except TROUBLES as error:
             raise _unread(error) from None
 
-    async def _put(self, key: str, value: bytes) -> None:
-        try:
-            await insist(lambda: self._bucket.put(key, value))
-        except TROUBLES as error:
-            raise _unwritten(error) from None
-
     async def _delete(self, key: str) -> None:
+        await self._write(lambda: self._bucket.purge(key))
+
+    async def _write(self, write: Callable[[], Awaitable[object]]) -> None:
         try:
-            await insist(lambda: self._bucket.purge(key))
+            await insist(write)
         except TROUBLES as error:
             raise _unwritten(error) from None
 

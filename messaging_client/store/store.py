@@ -38,14 +38,14 @@ Item = TypeVar("Item")
 THREAD_NAME = "messaging-store"
 
 
-def _upsert(table: str, columns: str) -> str:
+def _insert(table: str, columns: str, *, otherwise: str = "REPLACE") -> str:
     marks = ", ".join("?" * len(columns.split(",")))
-    return f"INSERT OR REPLACE INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - constants only
+    return f"INSERT OR {otherwise} INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - constants only
 
 
-_SAVE_SEND = _upsert("sends", SEND_COLUMNS)
-_SAVE_CURSOR = _upsert("cursors", CURSOR_COLUMNS)
-_ADD_CURSOR = _SAVE_CURSOR.replace("OR REPLACE", "OR IGNORE")
+_SAVE_SEND = _insert("sends", SEND_COLUMNS)
+_SAVE_CURSOR = _insert("cursors", CURSOR_COLUMNS)
+_ADD_CURSOR = _insert("cursors", CURSOR_COLUMNS, otherwise="IGNORE")
 _ONE_CURSOR = f"SELECT {CURSOR_COLUMNS} FROM cursors WHERE conversation_id = ?"  # noqa: S608 - constants only
 _LISTED = "listed until "  # a flag, with a time
 _REMOVE_SEND = "DELETE FROM sends WHERE client_message_id = ?"

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
-from weakref import WeakSet, WeakValueDictionary
 
 import aiohttp
 import httpx
@@ -28,6 +27,7 @@ from yarl import URL
 from messaging_client.clock import Interrupted, Interruptible
 from messaging_client.few import Few
 from messaging_client.transport.address import ProxyAddress
+from messaging_client.transport.shared import Sessions
 
 MAX_CONNECTIONS = 128
 """Connections of one client at most; further requests wait for one. 64 at a time were measured without waiting."""
@@ -86,36 +86,18 @@ class Received:
     is_compressed: bool
 
 
-class _Shared:
-    """The connections of all clients of one event loop with one TLS context; open while one of them uses it.
-
-    A connection belongs to nobody: what names a user is the token, in the headers of each request. Where a certificate
-    names one, the TLS context is another, and so are the connections; those through a proxy are kept apart by aiohttp.
-    """
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self.users: WeakSet[Pool] = WeakSet()
-        self.loop = asyncio.get_running_loop()
-        self.context = context
-        self.session = aiohttp.ClientSession(
-            connector=_Connector(limit=0, keepalive_timeout=IDLE_SECONDS, ssl=context),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-        )
+def _new_session(context: ssl.SSLContext | None) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=_Connector(limit=0, keepalive_timeout=IDLE_SECONDS, ssl=context or True),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+    )
 
 
-# Loop and context are held by what is shared, so that their ids are nobody else's as long as it is here.
-_present: WeakValueDictionary[tuple[int, int], _Shared] = WeakValueDictionary()
-
-
-def _shared_by(pool: Pool, context: ssl.SSLContext) -> _Shared:
-    key = id(asyncio.get_running_loop()), id(context)
-    shared = _present.get(key)
-    if shared is None:
-        shared = _present[key] = _Shared(context)
-    shared.users.add(pool)
-    return shared
+# A connection belongs to nobody: what names a user is the token, in the headers of each request. Where a certificate
+# names one, the TLS context is another, and so are the connections; those through a proxy are kept apart by aiohttp.
+_sessions = Sessions(_new_session)
 
 
 class Pool:
@@ -134,7 +116,7 @@ class Pool:
         self._proxy = None if proxy is None else proxy.url
         # With the credentials as a header, for aiohttp's own parameter for them is deprecated.
         self._proxy_headers = {} if proxy is None else _proxy_headers(proxy)
-        self._shared = _shared_by(self, context)
+        self._shared = _sessions.use(self, context)
         self._places = asyncio.Semaphore(MAX_CONNECTIONS)
         self._running: Few[Interruptible] = Few()
         self._ended: asyncio.Future[None] | None = None
@@ -146,12 +128,7 @@ class Pool:
             for each in tuple(self._running):
                 each.interrupt()
             await self._ended
-        shared = self._shared
-        shared.users.discard(self)
-        if not shared.users:
-            # Whoever comes while they are being closed opens others.
-            _present.pop((id(shared.loop), id(shared.context)), None)
-            await shared.session.close()
+        await _sessions.leave(self, self._shared)
 
     async def ask(
         self,

@@ -6,15 +6,15 @@ connection goes back into the pool, there are no cookies, and headers are those 
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import ssl
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, Protocol, cast
-from weakref import WeakValueDictionary
 
 import aiohttp
+
+from messaging_client.transport.shared import Sessions
 
 # aiohttp's own limit of the whole holds a timer for five minutes; the whole attempt is bounded from outside.
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=30.0)
@@ -56,30 +56,23 @@ def no_redirects() -> aiohttp.TraceConfig:
     return trace
 
 
-class _Shared:
-    """The session; open while a door of it is."""
-
-    def __init__(self, context: ssl.SSLContext | None) -> None:
-        self.doors = 0
-        self.loop = asyncio.get_running_loop()
-        self.context = context
-        self.session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0,
-                force_close=True,
-                use_dns_cache=False,  # each attempt looks the name up, for a server that has moved is found again
-                ssl=context or True,
-                socket_factory=_new_socket,
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=_TIMEOUT,
-            trace_configs=[no_redirects()],
-            ws_response_class=cast(Any, _new_websocket),
-        )
+def _new_session(context: ssl.SSLContext | None) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=0,
+            force_close=True,
+            use_dns_cache=False,  # each attempt looks the name up, for a server that has moved is found again
+            ssl=context or True,
+            socket_factory=_new_socket,
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=_TIMEOUT,
+        trace_configs=[no_redirects()],
+        ws_response_class=cast(Any, _new_websocket),
+    )
 
 
-# Loop and context are held by what is shared, so that their ids are nobody else's as long as it is here.
-_present: WeakValueDictionary[tuple[int, int], _Shared] = WeakValueDictionary()
+_sessions = Sessions(_new_session)
 
 
 class Door:
@@ -91,18 +84,13 @@ class Door:
         context: for `https`, or None; doors with the same one share their session.
     """
 
-    __slots__ = ("_headers", "_opener", "_shared", "closed")
+    __slots__ = ("__weakref__", "_headers", "_opener", "_shared", "closed")
 
     def __init__(self, opener: Opener, headers: Mapping[str, str], context: ssl.SSLContext | None) -> None:
         self.closed = False
         self._opener = opener
         self._headers = headers
-        key = id(asyncio.get_running_loop()), id(context)
-        shared = _present.get(key)
-        if shared is None:
-            shared = _present[key] = _Shared(context)
-        shared.doors += 1
-        self._shared = shared
+        self._shared = _sessions.use(self, context)
 
     async def ws_connect(self, url: str, *, headers: Mapping[str, str], **options: Any) -> Any:
         """Open a WebSocket, as `aiohttp.ClientSession.ws_connect` does."""
@@ -114,12 +102,6 @@ class Door:
 
     async def close(self) -> None:
         """Open nothing more; the last door closes the session."""
-        if self.closed:
-            return
-        self.closed = True
-        shared = self._shared
-        shared.doors -= 1
-        if not shared.doors:
-            # Whoever comes while it is being closed opens another.
-            _present.pop((id(shared.loop), id(shared.context)), None)
-            await shared.session.close()
+        if not self.closed:
+            self.closed = True
+            await _sessions.leave(self, self._shared)

@@ -21,9 +21,8 @@ from aiohttp.http import WebSocketWriter
 
 _TEXT = WSMsgType.TEXT
 _queue = WebSocketDataQueue.feed_data
-_NO_ANSWERS: deque[Any] = deque(
-    maxlen=0
-)  # after an upgrade none comes, and the protocol's own takes most of a kilobyte
+# After an upgrade none comes, and the protocol's own takes most of a kilobyte.
+_NO_ANSWERS: deque[Any] = deque(maxlen=0)
 _BUFFERED = 2**16  # bytes, as aiohttp has it; it stops reading from the network at twice as many
 
 

@@ -29,7 +29,7 @@ async def opened(url: str, **settings: object) -> Link:
 
 def sessions() -> int:
     gc.collect()
-    return len(doors._present)
+    return len(doors._sessions._present)
 
 
 async def test_the_last_link_closes_what_they_share() -> None:
