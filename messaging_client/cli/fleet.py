@@ -13,7 +13,13 @@ from messaging_client.cli.options import JsonOption, ServerArguments, with_serve
 from messaging_client.errors import ConfigurationError
 
 NatsOption = Annotated[
-    str, typer.Option("--nats", envvar="NATS_URL", metavar="URL", help="Address of the NATS server, with JetStream.")
+    str,
+    typer.Option(
+        "--nats",
+        envvar="NATS_URL",
+        metavar="URL",
+        help="Address of the NATS server, with JetStream; those of a cluster with commas between them.",
+    ),
 ]
 CredentialsOption = Annotated[
     str | None,

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from nats.aio.client import Client as Nats
+from nats.js.errors import APIError
 
 from messaging_client.errors import ConnectFailed
 from messaging_client.fleet.nats_server import connected
@@ -23,7 +24,7 @@ class Life:
     """A context manager that is on a NATS server from its start to its end.
 
     Args:
-        nats_url: of the NATS server, or several.
+        nats_url: of the NATS server; several of a cluster in a list, or with commas between them.
         nats_options: further arguments of `nats.connect`.
     """
 
@@ -46,10 +47,7 @@ class Life:
             try:
                 await self._begin(self._nats)
             except TROUBLES as error:
-                raise ConnectFailed(
-                    f"NATS did not answer what the start needs within {PATIENCE:g} s ({type(error).__name__}); is "
-                    "JetStream enabled, and the server well?"
-                ) from None
+                raise ConnectFailed(_not_begun(error)) from None
         except BaseException:
             await self.aclose(drain=0)
             raise
@@ -79,3 +77,16 @@ class Life:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _not_begun(error: BaseException) -> str:
+    answer = error.description if isinstance(error, APIError) else None
+    if answer is None:
+        return (
+            f"NATS did not answer what the start needs within {PATIENCE:g} s ({type(error).__name__}); is JetStream "
+            "enabled, and the server well?"
+        )
+    return (
+        f"NATS could not do what the start needs within {PATIENCE:g} s, and says: {answer}. In a cluster, making the "
+        "streams of an account needs as many servers as they are to have replicas."
+    )

@@ -52,7 +52,7 @@ async def fleet_status(
     """Ask a NATS server how an account's fleet stands.
 
     Args:
-        nats_url: of the NATS server, or several.
+        nats_url: of the NATS server; several of a cluster in a list, or with commas between them.
         account: name of the account.
         nats_options: further arguments of `nats.connect`.
 

@@ -21,11 +21,15 @@ CONNECT_TIMEOUT = 10.0
 async def connected(url: str | list[str], options: dict[str, Any]) -> Nats:
     """Connect, and stay so: whatever happens later, the connection is made again.
 
+    Args:
+        url: of a server; or several of a cluster, in a list, or in one text with commas between them.
+        options: of `nats.connect`, in place of ours.
+
     Raises:
         ConfigurationError: there is no such address.
         ConnectFailed: nobody answers there, or it refuses.
     """
-    servers = [url] if isinstance(url, str) else list(url)
+    servers = [each.strip() for each in url.split(",")] if isinstance(url, str) else list(url)
     if not servers or not all(isinstance(each, str) and each for each in servers):
         raise ConfigurationError("nats_url must be an address such as nats://localhost:4222, or a list of such.")
     given: dict[str, Any] = {"error_cb": _told, "max_reconnect_attempts": -1, "reconnect_time_wait": 0.5} | options

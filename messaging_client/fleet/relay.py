@@ -59,7 +59,7 @@ class Relay(Life):
 
     Args:
         client: a client of the account, not yet connected, without `store=`; the relay connects and closes it.
-        nats_url: of the NATS server, or several, such as `nats://localhost:4222`.
+        nats_url: of the NATS server, such as `nats://localhost:4222`; several of a cluster in a list, or with commas.
         account: name of the account; one stream for each.
         events: what is relayed besides messages; `ConversationUpdated` and `Notification` can be added.
         partitions: how many partitions conversations are spread over; all relays and workers of an account agree.

@@ -45,7 +45,7 @@ class Worker(Life):
     a worker ends before the event was acknowledged. What the stream holds twice is handled once.
 
     Args:
-        nats_url: of the NATS server, or several, such as `nats://localhost:4222`.
+        nats_url: of the NATS server, such as `nats://localhost:4222`; several of a cluster in a list, or with commas.
         account: name of the account, as its relays have it.
         handler: an async function of the event and its `Delivery`.
         client: a client of the account for answers over REST; it need not be connected. The worker does not close it.

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from messaging_client.testing import MessagingServer
-from tests.fleet.nats_process import NatsProcess
+from tests.fleet.nats_process import NatsProcess, collect_dead_sockets
 from tests.fleet.yard import Yard
 
 
@@ -27,10 +25,7 @@ async def own_nats(tmp_path: Path) -> AsyncIterator[NatsProcess]:
     """A server that a test may kill."""
     async with NatsProcess(tmp_path / "nats") as made:
         yield made
-    with warnings.catch_warnings():
-        # nats-py leaves the sockets of a server that died to the collector.
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    collect_dead_sockets()
 
 
 @pytest.fixture

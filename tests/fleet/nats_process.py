@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 import socket
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 
@@ -29,10 +31,11 @@ class NatsProcess:
 
     Args:
         folder: where JetStream keeps its files.
+        options: of the command line, in place of those that make it a server for itself.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *options: str) -> None:
+        self._options = options or ("-js", "-sd", str(folder))
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -42,7 +45,7 @@ class NatsProcess:
 
     async def start(self) -> None:
         self._process = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
-            [nats_server(), "-a", "127.0.0.1", "-p", str(self._port), "-js", "-sd", str(self._folder)],
+            [nats_server(), "-a", "127.0.0.1", "-p", str(self._port), *self._options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -74,3 +77,10 @@ class NatsProcess:
 
     async def __aexit__(self, *_: object) -> None:
         self.kill()
+
+
+def collect_dead_sockets() -> None:
+    """Collect the sockets of servers that died, which nats-py leaves to the collector."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()

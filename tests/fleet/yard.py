@@ -55,7 +55,7 @@ class Yard:
         await until(lambda: [each for each, _ in self.seen][: len(contents)] == list(contents), lambda: self.seen)
 
     async def jetstream(self) -> JetStreamContext:
-        connection = await nats.connect(self.nats_url)
+        connection = await nats.connect(self.nats_url.split(","))
         self._connections.append(connection)
         return connection.jetstream()
 
