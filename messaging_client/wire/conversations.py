@@ -15,7 +15,7 @@ from messaging_client.models import (
     Participant,
     UserType,
 )
-from messaging_client.wire.construct import Given, complete, construct
+from messaging_client.wire.construct import Form, construct
 from messaging_client.wire.errors import PayloadError
 from messaging_client.wire.messages import CONTENTS, TIMES, first_content
 from messaging_client.wire.participants import SENDER, known_person, participant_from_wire, people_index
@@ -75,7 +75,7 @@ _OBJECTS = (UserType.PATIENT, UserType.MEDECIN)
 _LIST_ALONE = ("participants",)
 """Where people stand in what servers usually send."""
 
-_FIELDS = Given(Conversation.model_fields)
+_FORM = Form(Conversation)
 _SHAPES = Shapes(
     (_IDS, first_id),
     (_TITLE, first_text),
@@ -89,7 +89,7 @@ _SHAPES = Shapes(
     (_ACTIVITY, first),
     groups=(("rawData", "raw_data", "participants", *_OBJECTS),),
 )
-_PREVIEW_FIELDS = Given(MessagePreview.model_fields)
+_PREVIEW_FORM = Form(MessagePreview)
 _PREVIEW_SHAPES = Shapes(
     (CONTENTS, first_content), (TIMES, first), (SENDER.ids, first_id), (SENDER.types, first), groups=(SENDER.keys,)
 )
@@ -124,25 +124,23 @@ def conversation_from_wire(payload: object) -> Conversation:
             medecin = each if medecin is None else medecin
     title = "" if title is None else text_of(title) or ""
     context_type, context_id = _context(word, number, title)
-    return complete(
-        Conversation,
-        {
-            "raw": payload,
-            "id": identity,
-            "title": title,
-            "kind": None if kind is None else text_of(kind),
-            "status": conversation_status_from_wire(status),
-            "context_type": context_type,
-            "context_id": context_id,
-            "patient": patient,
-            "medecin": medecin,
-            "participants": people,
-            "last_message": _preview(last_message, people) if last_message else None,
-            "unread_count": 0 if unread is None else _count(unread) or 0,
-            "created_at": time_of(created_at),
-            "last_activity": time_of(last_activity),
-        },
-        _FIELDS,
+    return _FORM.filled(
+        (
+            payload,
+            identity,
+            title,
+            None if kind is None else text_of(kind),
+            conversation_status_from_wire(status),
+            context_type,
+            context_id,
+            patient,
+            medecin,
+            people,
+            _preview(last_message, people) if last_message else None,
+            0 if unread is None else _count(unread) or 0,
+            time_of(created_at),
+            time_of(last_activity),
+        )
     )
 
 
@@ -228,13 +226,10 @@ def _preview(payload: object, people: tuple[Participant, ...]) -> MessagePreview
     content, time, number, word = shape.values(payload)
     if not isinstance(content, str):
         return None
-    fields = {
-        "raw": payload,
-        "content": content if content.isascii() else well_formed(content),
-        "timestamp": time_of(time),
-        "sender": _sender(payload, shape.groups[0], number, word, people),
-    }
-    return complete(MessagePreview, fields, _PREVIEW_FIELDS)
+    sender = _sender(payload, shape.groups[0], number, word, people)
+    return _PREVIEW_FORM.filled(
+        (payload, content if content.isascii() else well_formed(content), time_of(time), sender)
+    )
 
 
 def _sender(
