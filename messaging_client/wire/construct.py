@@ -86,20 +86,18 @@ class Form(Generic[Model]):
 
     """
 
-    __slots__ = ("_given", "_model", "_names")
+    __slots__ = ("_model", "_places", "_rest")
 
     def __init__(self, model: type[Model]) -> None:
+        fields = tuple(model.model_fields)
         self._model = model
-        self._names = tuple(model.model_fields)
-        self._given = Given(self._names)
+        self._places = ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__", *fields)
+        self._rest = (Given(fields), None, None)
         # A class learns its attributes from its first objects; it no longer does once many without any were made.
-        self.filled((None,) * len(self._names))
+        self.filled((None,) * len(fields))
 
     def filled(self, values: tuple[Any, ...]) -> Model:
         """Make a model of the values of all its fields, in their own order."""
         made = _new(self._model)
-        any(map(_setter_of(made), self._names, values))  # `any` runs it to the end: it gives None each time
-        _set_given(made, self._given)
-        _set_extra(made, None)
-        _set_private(made, None)
+        any(map(_setter_of(made), self._places, self._rest + values))  # setting gives None, so `any` runs to the end
         return made

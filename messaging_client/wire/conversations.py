@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from messaging_client.canonical import FIRST_TOO_LONG, to_id
@@ -70,8 +71,9 @@ def _count(value: object) -> int | None:
     return count if count is not None and count <= _MOST_UNREAD else None
 
 
-_OBJECTS = (UserType.PATIENT, UserType.MEDECIN)
+_OBJECTS = _PATIENT, _MEDECIN = (UserType.PATIENT, UserType.MEDECIN)  # looking one up takes longer than a call
 """Objects of a conversation that name a person, each by the person's type."""
+_READERS = {kind: partial(participant_from_wire, type_implied=kind) for kind in _OBJECTS}
 _LIST_ALONE = ("participants",)
 """Where people stand in what servers usually send."""
 
@@ -110,7 +112,9 @@ def conversation_from_wire(payload: object) -> Conversation:
     if not isinstance(fields, dict):
         raise PayloadError("a conversation is not an object", payload)
     shape = _SHAPES[tuple(fields)]
-    identity, title, kind, status, word, number, last_message, unread, created_at, last_activity = shape.values(fields)
+    identity, title, kind, status, word, number, last_message, unread, created_at, last_activity = (
+        shape.values(fields) if shape.doubled else shape.pick((*fields.values(), None))
+    )
     if type(identity) is not int or not 0 <= identity < FIRST_TOO_LONG:
         identity = to_id(identity)
         if identity is None:
@@ -118,9 +122,10 @@ def conversation_from_wire(payload: object) -> Conversation:
     people = _participants(fields, shape.groups[0])
     patient = medecin = None
     for each in people:
-        if each.type is UserType.PATIENT:
+        kind_of = each.type
+        if kind_of is _PATIENT:
             patient = each if patient is None else patient
-        elif each.type is UserType.MEDECIN:
+        elif kind_of is _MEDECIN:
             medecin = each if medecin is None else medecin
     title = "" if title is None else text_of(title) or ""
     context_type, context_id = _context(word, number, title)
@@ -137,7 +142,7 @@ def conversation_from_wire(payload: object) -> Conversation:
             medecin,
             people,
             _preview(last_message, people) if last_message else None,
-            0 if unread is None else _count(unread) or 0,
+            unread if type(unread) is int and 0 <= unread <= _MOST_UNREAD else _count(unread) or 0,
             time_of(created_at),
             time_of(last_activity),
         )
@@ -146,8 +151,8 @@ def conversation_from_wire(payload: object) -> Conversation:
 
 def conversation_status_from_wire(value: object) -> ConversationStatus:
     """Give the status that a word stands for."""
-    found = _STATUSES.get(value) if isinstance(value, str) else None
-    return found or _STATUSES.get(folded(value), ConversationStatus.UNKNOWN)
+    found = _STATUSES.get(value) if type(value) is str else None
+    return _STATUSES.get(folded(value), ConversationStatus.UNKNOWN) if found is None else found
 
 
 def _participants(fields: dict[str, Any], places: Names) -> tuple[Participant, ...]:
@@ -157,13 +162,13 @@ def _participants(fields: dict[str, Any], places: Names) -> tuple[Participant, .
     """
     if not places:
         return ()
-    sources = [_readable(found, UserType.UNKNOWN) for found in _participant_lists(fields, places)]
-    objects: list[tuple[dict[str, Any], UserType]] = []
-    if places != _LIST_ALONE:
-        objects += [(found, kind) for kind in _OBJECTS if isinstance(found := fields.get(kind), dict)]
-    if len(sources) == 1 and not objects and _are_different(sources[0]):
-        return tuple(sources[0])
-    sources.append([person for found, kind in objects for person in _readable([found], kind)])
+    if places == _LIST_ALONE and type(listed := fields["participants"]) is list and len(listed) <= MOST_PARTICIPANTS:
+        alone = _readable(listed, participant_in_list)
+        if _are_different(alone):
+            return tuple(alone)
+    sources = [_readable(found, participant_in_list) for found in _participant_lists(fields)]
+    objects = [(found, kind) for kind in _OBJECTS if isinstance(found := fields.get(kind), dict)]
+    sources.append([person for found, kind in objects for person in _readable([found], _READERS[kind])])
     chosen = next(filter(None, sources), [])
     index = people_index(each for source in (chosen, *sources) for each in source)
     people: dict[object, Participant] = {}
@@ -182,8 +187,8 @@ def _are_different(people: list[Participant]) -> bool:
     return len(people) < 2 or len({(each.type, each.id) for each in people}) == len(people)
 
 
-def _participant_lists(fields: dict[str, Any], places: Names) -> list[list[Any]]:
-    around = [fields] if places == _LIST_ALONE else [fields.get("rawData"), fields.get("raw_data"), fields]
+def _participant_lists(fields: dict[str, Any]) -> list[list[Any]]:
+    around = (fields.get("rawData"), fields.get("raw_data"), fields)
     lists = [found for each in around if isinstance(each, dict) and isinstance(found := each.get("participants"), list)]
     for each in lists:
         if len(each) > MOST_PARTICIPANTS:
@@ -191,15 +196,11 @@ def _participant_lists(fields: dict[str, Any], places: Names) -> list[list[Any]]
     return lists
 
 
-def _readable(listed: list[Any], kind: UserType) -> list[Participant]:
+def _readable(listed: list[Any], read: Callable[[Any], Participant]) -> list[Participant]:
     people = []
     for each in listed:
         try:
-            people.append(
-                participant_in_list(each)
-                if kind is UserType.UNKNOWN
-                else participant_from_wire(each, type_implied=kind)
-            )
+            people.append(read(each))
         except PayloadError:  # it is left out; `raw` keeps it
             continue
     return people
@@ -223,7 +224,7 @@ def _preview(payload: object, people: tuple[Participant, ...]) -> MessagePreview
     if not isinstance(payload, dict):
         return None
     shape = _PREVIEW_SHAPES[tuple(payload)]
-    content, time, number, word = shape.values(payload)
+    content, time, number, word = shape.values(payload) if shape.doubled else shape.pick((*payload.values(), None))
     if not isinstance(content, str):
         return None
     sender = _sender(payload, shape.groups[0], number, word, people)

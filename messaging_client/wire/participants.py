@@ -59,7 +59,7 @@ _SHAPES = Shapes(
 INFO_SHAPES = Shapes(*_NAMES)
 _OBJECT_SHAPES = Shapes((("id",), first), (("type",), first), *_NAMES)
 _FORM = Form(Participant)
-_fields_but_raw = attrgetter(*list(Participant.model_fields)[1:])  # `__dict__` would make one
+_names_of = attrgetter("name", "first_name", "last_name", "specialite")  # `__dict__` would make a dictionary
 _Told = tuple[Any, ...]
 """Id, type, name, last name, first name and specialité as one part of a message spells them."""
 
@@ -145,7 +145,7 @@ def make_participant(
 
 def with_raw(participant: Participant, raw: object) -> Participant:
     """Give the same person with another `raw`."""
-    return _FORM.filled((raw, *_fields_but_raw(participant)))
+    return _FORM.filled((raw, participant.id, participant.type, *_names_of(participant)))
 
 
 def people_index(participants: Iterable[Participant]) -> dict[tuple[UserType, Id], Participant]:
@@ -231,7 +231,7 @@ def known_person(identity: int, word: str, people: Iterable[Participant]) -> Par
         return None
     for each in people:
         if each.type is kind and each.id == identity:
-            return with_raw(each, None)
+            return _FORM.filled((None, identity, kind, *_names_of(each)))
     return make_participant(kind, identity)
 
 
