@@ -128,7 +128,11 @@ def conversation_from_wire(payload: object) -> Conversation:
         elif kind_of is _MEDECIN:
             medecin = each if medecin is None else medecin
     title = "" if title is None else text_of(title) or ""
-    context_type, context_id = _context(word, number, title)
+    named, told = named_in_title(title)
+    if named is None or word is not None or number is not None:
+        context = _context(word, number, named, told)
+    else:
+        context = (named, told)
     return _FORM.filled(
         (
             payload,
@@ -136,8 +140,7 @@ def conversation_from_wire(payload: object) -> Conversation:
             title,
             None if kind is None else text_of(kind),
             conversation_status_from_wire(status),
-            context_type,
-            context_id,
+            *context,
             patient,
             medecin,
             people,
@@ -206,9 +209,10 @@ def _readable(listed: list[Any], read: Callable[[Any], Participant]) -> list[Par
     return people
 
 
-def _context(word: object, number: object, title: str) -> tuple[ContextType | str, Id | None]:
+def _context(
+    word: object, number: object, named: ContextType | None, told: Id | None
+) -> tuple[ContextType | str, Id | None]:
     """Give the context; explicit fields win over the title, which tells the id of its own context only."""
-    named, told = named_in_title(title)
     identity = None if number is None else to_id(number)
     text = None if word is None else text_of(word)
     context_type = named or ContextType.CONSULTATION if text is None else _CONTEXTS.get(folded(text), text)
@@ -227,18 +231,12 @@ def _preview(payload: object, people: tuple[Participant, ...]) -> MessagePreview
     content, time, number, word = shape.values(payload) if shape.doubled else shape.pick((*payload.values(), None))
     if not isinstance(content, str):
         return None
-    sender = _sender(payload, shape.groups[0], number, word, people)
+    keys = shape.groups[0]
+    sender = None
+    if len(keys) == 2 and type(number) is int and type(word) is str:  # id and type of a participant, as mostly
+        sender = known_person(number, word, people)
+    if sender is None:
+        sender = person_in(payload, keys, SENDER, people_index(people)) or Participant()
     return _PREVIEW_FORM.filled(
         (payload, content if content.isascii() else well_formed(content), time_of(time), sender)
     )
-
-
-def _sender(
-    payload: dict[str, Any], keys: Names, number: object, word: object, people: tuple[Participant, ...]
-) -> Participant:
-    """Give who wrote the last message; most often it says id and type of a participant, and nothing else."""
-    if len(keys) == 2 and type(number) is int and type(word) is str:
-        found = known_person(number, word, people)
-        if found is not None:
-            return found
-    return person_in(payload, keys, SENDER, people_index(people)) or Participant()

@@ -53,10 +53,8 @@ def optional_time(payload: Mapping[str, Any], names: Names) -> datetime | None:
 
 def time_of(value: object) -> datetime | None:
     """Give a time; None where there is none, or an unreadable one."""
-    if type(value) is str:
-        usual = usual_moment(value)
-        if usual is not None:
-            return usual
+    if type(value) is str and (usual := usual_moment(value)) is not None:
+        return usual
     if value is None or value == "" or isinstance(value, datetime):
         return None
     try:
