@@ -6,6 +6,7 @@ values validated, and with what the installed pydantic's own `model_construct` m
 
 from __future__ import annotations
 
+import gc
 from functools import cache
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -79,25 +80,31 @@ class Form(Generic[Model]):
 
     Python makes the dictionary when somebody asks for it (`__dict__`, a comparison, a dump); until then the collector
     of garbage has half as much to look at. Setting fields one by one takes a little longer than `complete`, so what is
-    mostly thrown away soon is made by that.
+    mostly thrown away soon is made by that. From Python 3.13 on, objects of classes with slots, as pydantic's models
+    are, have their dictionary from the start; there it is given to them as `complete` does.
 
     Args:
         model: the class.
 
     """
 
-    __slots__ = ("_model", "_places", "_rest")
+    __slots__ = ("_given", "_has_dictionary", "_model", "_places", "_rest")
 
     def __init__(self, model: type[Model]) -> None:
         fields = tuple(model.model_fields)
         self._model = model
         self._places = ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__", *fields)
-        self._rest = (Given(fields), None, None)
+        self._given = Given(fields)
+        self._rest = (self._given, None, None)
+        self._has_dictionary = False
         # A class learns its attributes from its first objects; it no longer does once many without any were made.
-        self.filled((None,) * len(fields))
+        first = self.filled((None,) * len(fields))
+        self._has_dictionary = any(type(each) is dict for each in gc.get_referents(first))
 
     def filled(self, values: tuple[Any, ...]) -> Model:
         """Make a model of the values of all its fields, in their own order."""
+        if self._has_dictionary:
+            return complete(self._model, dict(zip(self._places[len(self._rest) :], values, strict=True)), self._given)
         made = _new(self._model)
         any(map(_setter_of(made), self._places, self._rest + values))  # setting gives None, so `any` runs to the end
         return made
