@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableSet
 from dataclasses import dataclass, field
 from types import CoroutineType
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -35,7 +35,7 @@ class Hub(Protocol):
 
     refill: Refill
     order: Order
-    workers: set[asyncio.Task[None]]
+    workers: MutableSet[asyncio.Task[None]]
     clock: Clock
     around: Callable[[Callable[..., Any], str], Callable[..., Any]]
 

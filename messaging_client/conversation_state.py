@@ -64,10 +64,8 @@ class ConversationState:
             clock=host._clock,
             changed=self.changed,
         )
-        self.typing = TypingUsers(host._clock, host._config.typing_expiry, self.changed)
-        self.own_typing = OwnTyping(
-            host._clock, host._config.typing_expiry, lambda typing: host.emit_typing(conversation_id, typing)
-        )
+        self._typists: TypingUsers | None = None  # this and the next one from their first use on
+        self._own_typing: OwnTyping | None = None
         self.arrivals = Arrivals()
         self.error: MessagingError | None = None
         self._watchers: list[Callable[[], None]] = []
@@ -128,8 +126,10 @@ class ConversationState:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        await self.own_typing.aclose()
-        await self.typing.aclose()
+        if self._own_typing is not None:
+            await self._own_typing.aclose()
+        if self._typists is not None:
+            await self._typists.aclose()
         await self._host._release_room(self.conversation_id, self)
 
     # --- what is known -----------------------------------------------------------------------------------------------
@@ -142,7 +142,20 @@ class ConversationState:
     @property
     def typing_users(self) -> tuple[Participant, ...]:
         """The others who type now, with names as far as they are known."""
-        return tuple(map(self.people.named_person, self.typing.present))
+        return () if self._typists is None else tuple(map(self.people.named_person, self._typists.present))
+
+    @property
+    def own_typing(self) -> OwnTyping:
+        """The user's own indicator; once the conversation is closed it says no more that the user types."""
+        if self._own_typing is None:
+            host, target = self._host, self.conversation_id
+            self._own_typing = OwnTyping(
+                host._clock,
+                host._config.typing_expiry,
+                lambda is_typing: host.emit_typing(target, is_typing),
+                closed=self._closed,
+            )
+        return self._own_typing
 
     def suppose(self, conversation: Conversation) -> None:
         """Take what is known of the conversation already, for servers that give messages alone."""
@@ -285,7 +298,8 @@ class ConversationState:
             self.changed()
         if is_new:
             self.arrivals.add(self.messages.get(message.id) or message)
-            self.typing.stopped(message.sender)
+            if self._typists is not None:
+                self._typists.stopped(message.sender)
 
     def _take(self, message: Message, *, is_new: bool = False) -> bool:
         """Put a message of the server in its place; gives whether anything changed."""
@@ -306,7 +320,9 @@ class ConversationState:
         person = self.people.typist(event)
         user = self._host.current_user
         if person is not None and not person.is_same_person(user):
-            self.typing.hear(person, event)
+            if self._typists is None:
+                self._typists = TypingUsers(self._host._clock, self._host._config.typing_expiry, self.changed)
+            self._typists.hear(person, event)
 
     # --- watching ----------------------------------------------------------------------------------------------------
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import Awaitable, Callable, Set
+from collections.abc import Awaitable, Callable, MutableSet, Set
 from typing import Any, Protocol, TypeVar
 
 from messaging_client.boundary import without_frames
 from messaging_client.clock import Clock, SystemClock, end_task, finished_within
 from messaging_client.consumers import Consumer, Subscription
 from messaging_client.events import CustomEvent, GapDetected, HandlerError, SlowConsumer
+from messaging_client.few import Few
 from messaging_client.lags import Order, Refill
 from messaging_client.models import Id, Message
 from messaging_client.observing.logs import say
@@ -86,7 +87,7 @@ class Dispatcher:
         self.clock = clock or SystemClock()
         self._taps: weakref.WeakSet[Tap] | None = None  # an empty one takes a kilobyte
         self._has_taps = False  # or had when the last event came; asking the set takes longer
-        self.workers: set[asyncio.Task[None]] = set()
+        self.workers: MutableSet[asyncio.Task[None]] = Few()
         self.handler_errors = 0
         self.gaps = 0
         self.around = around

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from messaging_client.errors import MessagingError
 from messaging_client.feed import Key, Point, Thread
+from messaging_client.few import Few
 from messaging_client.models import Id
 from messaging_client.observing.logs import say
 from messaging_client.store import Cursor
@@ -70,7 +71,7 @@ class Positions:
         self._handled = handled
         self._order_key = order_key
         self._is_kept = is_kept
-        self._dropped: set[Id] = set()  # left for good, and not yet forgotten by the store
+        self._dropped: Few[Id] = Few()  # left for good, and not yet forgotten by the store
         self._moved: dict[Id, Thread] = {}
         self._under_way: dict[Id, Cursor] = {}
         self._committing: asyncio.Task[None] | None = None
@@ -220,7 +221,7 @@ class Positions:
             store = await self._store()
             if store is not None and cursors:
                 await store.save_cursors(list(cursors.values()))
-                self._dropped.difference_update(cursors)
+                self._dropped -= cursors.keys()
         except MessagingError as error:
             say(_log, logging.WARNING, "read positions are not kept", count=len(cursors), reason=str(error))
             return False

@@ -76,8 +76,11 @@ def loads_utf8_from(data: bytes, start: int) -> Any:
 
 
 def loads_utf8(data: bytes) -> Any:
-    """As `loads` of the text that these bytes are, perhaps behind a byte order mark; ValueError for no UTF-8."""
+    """As `loads` of the text that these bytes are, perhaps behind a byte order mark; ValueError for no UTF-8.
+
+    Short texts that repeat, as they do in lists, are one object.
+    """
     try:
-        return from_json(data, allow_inf_nan=False, cache_strings="keys")
+        return from_json(data, allow_inf_nan=False, cache_strings="all")
     except ValueError:
         return loads(data.decode("utf-8-sig"))

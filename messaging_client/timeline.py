@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, overload
 
+from messaging_client.few import Few
 from messaging_client.models import Id, Message
 
 Key = tuple[Any, ...]
@@ -27,7 +28,7 @@ class Timeline(Sequence[Message]):
         self._messages: list[Message] = []
         self._keys: list[Key] = []
         self._by_id: dict[Id, Message] = {}
-        self._unread: set[Id] = set()
+        self._unread: Few[Id] = Few()
 
     def __len__(self) -> int:
         return len(self._messages)

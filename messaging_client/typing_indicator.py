@@ -82,15 +82,18 @@ class OwnTyping:
         clock: time.
         expiry: seconds after which it is taken back, unless it is set again.
         emit: tells the server.
+        closed: whether it is closed from the start.
     """
 
-    def __init__(self, clock: Clock, expiry: float, emit: Callable[[bool], Awaitable[None]]) -> None:
+    def __init__(
+        self, clock: Clock, expiry: float, emit: Callable[[bool], Awaitable[None]], *, closed: bool = False
+    ) -> None:
         self._clock = clock
         self._expiry = expiry
         self._emit = emit
         self._last_sent: float | None = None
         self._take_back: asyncio.Task[None] | None = None
-        self._closed = False
+        self._closed = closed
 
     async def set(self, is_typing: bool) -> None:
         """Say that the user types, or has stopped. Without a connection nothing is said: it is no news later."""

@@ -199,6 +199,19 @@ async def test_sending_takes_it_back_and_so_does_closing() -> None:
             await until(patient, lambda: not patient.typing_users)
 
 
+async def test_a_session_that_was_closed_says_no_more_that_the_user_types() -> None:
+    async with Scene() as scene:
+        patient = await scene.client(PATIENT)
+        await patient.join_conversation(scene.conversation)
+        client = await scene.client(DOCTOR)
+        closed = await scene.session(client)
+        await closed.close()  # it has not said so before
+        async with patient.expect(TypingEvent) as heard:
+            await closed.set_typing(True)
+            await client.emit_typing(scene.conversation, False)
+        assert not (await heard).is_typing
+
+
 # --- presence --------------------------------------------------------------------------------------------------------
 
 presence_moves = st.lists(

@@ -199,20 +199,30 @@ class Link:
         try:
             return await reply
         finally:
-            reply.cancel()
+            if not reply.done():  # else it is forgotten already
+                reply.cancel()
 
     async def _ask(self, event: str, payload: Any) -> tuple[int, asyncio.Future[Any]]:
         number, reply = self.replies.expect()
         try:
-            await self._send(encode_event(event, payload, self._config.max_message_bytes, number))
+            frames = encode_event(event, payload, self._config.max_message_bytes, number)
+            if not self._has_room():
+                await self._room()
+            self._put(frames)
         except BaseException:
             reply.cancel()
             raise
         return number, reply
 
     async def _send(self, frames: list[str | bytes]) -> None:
-        if not self.is_open or self._engine.queue.qsize() >= OUTBOUND_LIMIT:
+        if not self._has_room():
             await self._room()
+        self._put(frames)
+
+    def _has_room(self) -> bool:
+        return self.is_open and self._engine.queue.qsize() < OUTBOUND_LIMIT
+
+    def _put(self, frames: list[str | bytes]) -> None:
         if self._engine.state == "connected":
             for frame in frames:
                 self._engine.queue.put_nowait(engine_packet.Packet(engine_packet.MESSAGE, frame))

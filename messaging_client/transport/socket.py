@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any
 
@@ -192,9 +192,9 @@ class Connection:
         """Send an event; NotConnected when there is no connection (see `Link.emit` for the rest)."""
         await self._require_link().emit(event, payload)
 
-    async def call(self, event: str, payload: Any, timeout: float) -> Any:
+    def call(self, event: str, payload: Any, timeout: float) -> Coroutine[Any, Any, Any]:
         """Send an event and wait for its acknowledgement (see `Link.call`)."""
-        return await self._require_link().call(event, payload, timeout)
+        return self._require_link().call(event, payload, timeout)
 
     async def join(self, conversation_id: Id) -> asyncio.Future[Any] | None:
         """Enter a conversation's room, now and after every connection to come.

@@ -6,8 +6,9 @@ values validated, and with what the installed pydantic's own `model_construct` m
 
 from __future__ import annotations
 
+import gc
 from functools import cache
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from pydantic import BaseModel
 
@@ -19,6 +20,7 @@ _set_given = BaseModel.__dict__["__pydantic_fields_set__"].__set__
 _set_extra = BaseModel.__dict__["__pydantic_extra__"].__set__
 _set_private = BaseModel.__dict__["__pydantic_private__"].__set__
 _new = object.__new__
+_setter_of = object.__setattr__.__get__
 
 
 @cache
@@ -71,3 +73,38 @@ def complete(model: type[Model], fields: dict[str, Any], given: set[str]) -> Mod
     _set_extra(made, None)
     _set_private(made, None)
     return made
+
+
+class Form(Generic[Model]):
+    """How models of a kind are made that are kept by the thousand: one object each, and not one with a dictionary.
+
+    Python makes the dictionary when somebody asks for it (`__dict__`, a comparison, a dump); until then the collector
+    of garbage has half as much to look at. Setting fields one by one takes a little longer than `complete`, so what is
+    mostly thrown away soon is made by that. From Python 3.13 on, objects of classes with slots, as pydantic's models
+    are, have their dictionary from the start; there it is given to them as `complete` does.
+
+    Args:
+        model: the class.
+
+    """
+
+    __slots__ = ("_given", "_has_dictionary", "_model", "_places", "_rest")
+
+    def __init__(self, model: type[Model]) -> None:
+        fields = tuple(model.model_fields)
+        self._model = model
+        self._places = ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__", *fields)
+        self._given = Given(fields)
+        self._rest = (self._given, None, None)
+        self._has_dictionary = False
+        # A class learns its attributes from its first objects; it no longer does once many without any were made.
+        first = self.filled((None,) * len(fields))
+        self._has_dictionary = any(type(each) is dict for each in gc.get_referents(first))
+
+    def filled(self, values: tuple[Any, ...]) -> Model:
+        """Make a model of the values of all its fields, in their own order."""
+        if self._has_dictionary:
+            return complete(self._model, dict(zip(self._places[len(self._rest) :], values, strict=True)), self._given)
+        made = _new(self._model)
+        any(map(_setter_of(made), self._places, self._rest + values))  # setting gives None, so `any` runs to the end
+        return made

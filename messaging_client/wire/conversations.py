@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from messaging_client.canonical import FIRST_TOO_LONG, to_id
@@ -15,7 +16,7 @@ from messaging_client.models import (
     Participant,
     UserType,
 )
-from messaging_client.wire.construct import Given, complete, construct
+from messaging_client.wire.construct import Form, construct
 from messaging_client.wire.errors import PayloadError
 from messaging_client.wire.messages import CONTENTS, TIMES, first_content
 from messaging_client.wire.participants import SENDER, known_person, participant_from_wire, people_index
@@ -70,12 +71,13 @@ def _count(value: object) -> int | None:
     return count if count is not None and count <= _MOST_UNREAD else None
 
 
-_OBJECTS = (UserType.PATIENT, UserType.MEDECIN)
+_OBJECTS = _PATIENT, _MEDECIN = (UserType.PATIENT, UserType.MEDECIN)  # looking one up takes longer than a call
 """Objects of a conversation that name a person, each by the person's type."""
+_READERS = {kind: partial(participant_from_wire, type_implied=kind) for kind in _OBJECTS}
 _LIST_ALONE = ("participants",)
 """Where people stand in what servers usually send."""
 
-_FIELDS = Given(Conversation.model_fields)
+_FORM = Form(Conversation)
 _SHAPES = Shapes(
     (_IDS, first_id),
     (_TITLE, first_text),
@@ -89,7 +91,7 @@ _SHAPES = Shapes(
     (_ACTIVITY, first),
     groups=(("rawData", "raw_data", "participants", *_OBJECTS),),
 )
-_PREVIEW_FIELDS = Given(MessagePreview.model_fields)
+_PREVIEW_FORM = Form(MessagePreview)
 _PREVIEW_SHAPES = Shapes(
     (CONTENTS, first_content), (TIMES, first), (SENDER.ids, first_id), (SENDER.types, first), groups=(SENDER.keys,)
 )
@@ -110,7 +112,9 @@ def conversation_from_wire(payload: object) -> Conversation:
     if not isinstance(fields, dict):
         raise PayloadError("a conversation is not an object", payload)
     shape = _SHAPES[tuple(fields)]
-    identity, title, kind, status, word, number, last_message, unread, created_at, last_activity = shape.values(fields)
+    identity, title, kind, status, word, number, last_message, unread, created_at, last_activity = (
+        shape.values(fields) if shape.doubled else shape.pick((*fields.values(), None))
+    )
     if type(identity) is not int or not 0 <= identity < FIRST_TOO_LONG:
         identity = to_id(identity)
         if identity is None:
@@ -118,38 +122,40 @@ def conversation_from_wire(payload: object) -> Conversation:
     people = _participants(fields, shape.groups[0])
     patient = medecin = None
     for each in people:
-        if each.type is UserType.PATIENT:
+        kind_of = each.type
+        if kind_of is _PATIENT:
             patient = each if patient is None else patient
-        elif each.type is UserType.MEDECIN:
+        elif kind_of is _MEDECIN:
             medecin = each if medecin is None else medecin
     title = "" if title is None else text_of(title) or ""
-    context_type, context_id = _context(word, number, title)
-    return complete(
-        Conversation,
-        {
-            "raw": payload,
-            "id": identity,
-            "title": title,
-            "kind": None if kind is None else text_of(kind),
-            "status": conversation_status_from_wire(status),
-            "context_type": context_type,
-            "context_id": context_id,
-            "patient": patient,
-            "medecin": medecin,
-            "participants": people,
-            "last_message": _preview(last_message, people) if last_message else None,
-            "unread_count": 0 if unread is None else _count(unread) or 0,
-            "created_at": time_of(created_at),
-            "last_activity": time_of(last_activity),
-        },
-        _FIELDS,
+    named, told = named_in_title(title)
+    if named is None or word is not None or number is not None:
+        context = _context(word, number, named, told)
+    else:
+        context = (named, told)
+    return _FORM.filled(
+        (
+            payload,
+            identity,
+            title,
+            None if kind is None else text_of(kind),
+            conversation_status_from_wire(status),
+            *context,
+            patient,
+            medecin,
+            people,
+            _preview(last_message, people) if last_message else None,
+            unread if type(unread) is int and 0 <= unread <= _MOST_UNREAD else _count(unread) or 0,
+            time_of(created_at),
+            time_of(last_activity),
+        )
     )
 
 
 def conversation_status_from_wire(value: object) -> ConversationStatus:
     """Give the status that a word stands for."""
-    found = _STATUSES.get(value) if isinstance(value, str) else None
-    return found or _STATUSES.get(folded(value), ConversationStatus.UNKNOWN)
+    found = _STATUSES.get(value) if type(value) is str else None
+    return _STATUSES.get(folded(value), ConversationStatus.UNKNOWN) if found is None else found
 
 
 def _participants(fields: dict[str, Any], places: Names) -> tuple[Participant, ...]:
@@ -159,13 +165,13 @@ def _participants(fields: dict[str, Any], places: Names) -> tuple[Participant, .
     """
     if not places:
         return ()
-    sources = [_readable(found, UserType.UNKNOWN) for found in _participant_lists(fields, places)]
-    objects: list[tuple[dict[str, Any], UserType]] = []
-    if places != _LIST_ALONE:
-        objects += [(found, kind) for kind in _OBJECTS if isinstance(found := fields.get(kind), dict)]
-    if len(sources) == 1 and not objects and _are_different(sources[0]):
-        return tuple(sources[0])
-    sources.append([person for found, kind in objects for person in _readable([found], kind)])
+    if places == _LIST_ALONE and type(listed := fields["participants"]) is list and len(listed) <= MOST_PARTICIPANTS:
+        alone = _readable(listed, participant_in_list)
+        if _are_different(alone):
+            return tuple(alone)
+    sources = [_readable(found, participant_in_list) for found in _participant_lists(fields)]
+    objects = [(found, kind) for kind in _OBJECTS if isinstance(found := fields.get(kind), dict)]
+    sources.append([person for found, kind in objects for person in _readable([found], _READERS[kind])])
     chosen = next(filter(None, sources), [])
     index = people_index(each for source in (chosen, *sources) for each in source)
     people: dict[object, Participant] = {}
@@ -184,8 +190,8 @@ def _are_different(people: list[Participant]) -> bool:
     return len(people) < 2 or len({(each.type, each.id) for each in people}) == len(people)
 
 
-def _participant_lists(fields: dict[str, Any], places: Names) -> list[list[Any]]:
-    around = [fields] if places == _LIST_ALONE else [fields.get("rawData"), fields.get("raw_data"), fields]
+def _participant_lists(fields: dict[str, Any]) -> list[list[Any]]:
+    around = (fields.get("rawData"), fields.get("raw_data"), fields)
     lists = [found for each in around if isinstance(each, dict) and isinstance(found := each.get("participants"), list)]
     for each in lists:
         if len(each) > MOST_PARTICIPANTS:
@@ -193,23 +199,20 @@ def _participant_lists(fields: dict[str, Any], places: Names) -> list[list[Any]]
     return lists
 
 
-def _readable(listed: list[Any], kind: UserType) -> list[Participant]:
+def _readable(listed: list[Any], read: Callable[[Any], Participant]) -> list[Participant]:
     people = []
     for each in listed:
         try:
-            people.append(
-                participant_in_list(each)
-                if kind is UserType.UNKNOWN
-                else participant_from_wire(each, type_implied=kind)
-            )
+            people.append(read(each))
         except PayloadError:  # it is left out; `raw` keeps it
             continue
     return people
 
 
-def _context(word: object, number: object, title: str) -> tuple[ContextType | str, Id | None]:
+def _context(
+    word: object, number: object, named: ContextType | None, told: Id | None
+) -> tuple[ContextType | str, Id | None]:
     """Give the context; explicit fields win over the title, which tells the id of its own context only."""
-    named, told = named_in_title(title)
     identity = None if number is None else to_id(number)
     text = None if word is None else text_of(word)
     context_type = named or ContextType.CONSULTATION if text is None else _CONTEXTS.get(folded(text), text)
@@ -225,24 +228,15 @@ def _preview(payload: object, people: tuple[Participant, ...]) -> MessagePreview
     if not isinstance(payload, dict):
         return None
     shape = _PREVIEW_SHAPES[tuple(payload)]
-    content, time, number, word = shape.values(payload)
+    content, time, number, word = shape.values(payload) if shape.doubled else shape.pick((*payload.values(), None))
     if not isinstance(content, str):
         return None
-    fields = {
-        "raw": payload,
-        "content": content if content.isascii() else well_formed(content),
-        "timestamp": time_of(time),
-        "sender": _sender(payload, shape.groups[0], number, word, people),
-    }
-    return complete(MessagePreview, fields, _PREVIEW_FIELDS)
-
-
-def _sender(
-    payload: dict[str, Any], keys: Names, number: object, word: object, people: tuple[Participant, ...]
-) -> Participant:
-    """Give who wrote the last message; most often it says id and type of a participant, and nothing else."""
-    if len(keys) == 2 and type(number) is int and type(word) is str:
-        found = known_person(number, word, people)
-        if found is not None:
-            return found
-    return person_in(payload, keys, SENDER, people_index(people)) or Participant()
+    keys = shape.groups[0]
+    sender = None
+    if len(keys) == 2 and type(number) is int and type(word) is str:  # id and type of a participant, as mostly
+        sender = known_person(number, word, people)
+    if sender is None:
+        sender = person_in(payload, keys, SENDER, people_index(people)) or Participant()
+    return _PREVIEW_FORM.filled(
+        (payload, content if content.isascii() else well_formed(content), time_of(time), sender)
+    )

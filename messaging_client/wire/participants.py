@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
 from messaging_client.canonical import FIRST_TOO_LONG, to_id
 from messaging_client.models import Id, Participant, UserType, placeholder_name
-from messaging_client.wire.construct import Given, complete
+from messaging_client.wire.construct import Form
 from messaging_client.wire.errors import PayloadError
 from messaging_client.wire.shapes import Shapes
 from messaging_client.wire.values import Names, first, first_id, first_object, first_text, folded, spellings, text_of
@@ -57,7 +58,8 @@ _SHAPES = Shapes(
 )
 INFO_SHAPES = Shapes(*_NAMES)
 _OBJECT_SHAPES = Shapes((("id",), first), (("type",), first), *_NAMES)
-_FIELDS = Given(Participant.model_fields)
+_FORM = Form(Participant)
+_names_of = attrgetter("name", "first_name", "last_name", "specialite")  # `__dict__` would make a dictionary
 _Told = tuple[Any, ...]
 """Id, type, name, last name, first name and specialité as one part of a message spells them."""
 
@@ -138,21 +140,12 @@ def make_participant(
             name = last_name or placeholder_name(identity, kind)
         else:
             name = first_name if last_name is None else f"{first_name} {last_name}"
-    fields = {
-        "raw": raw,
-        "id": identity,
-        "type": kind,
-        "name": name,
-        "first_name": first_name,
-        "last_name": last_name,
-        "specialite": specialite,
-    }
-    return complete(Participant, fields, _FIELDS)
+    return _FORM.filled((raw, identity, kind, name, first_name, last_name, specialite))
 
 
 def with_raw(participant: Participant, raw: object) -> Participant:
     """Give the same person with another `raw`."""
-    return complete(Participant, {**participant.__dict__, "raw": raw}, _FIELDS)
+    return _FORM.filled((raw, participant.id, participant.type, *_names_of(participant)))
 
 
 def people_index(participants: Iterable[Participant]) -> dict[tuple[UserType, Id], Participant]:
@@ -238,7 +231,7 @@ def known_person(identity: int, word: str, people: Iterable[Participant]) -> Par
         return None
     for each in people:
         if each.type is kind and each.id == identity:
-            return with_raw(each, None)
+            return _FORM.filled((None, identity, kind, *_names_of(each)))
     return make_participant(kind, identity)
 
 

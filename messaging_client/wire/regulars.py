@@ -136,7 +136,7 @@ def participant_in_list(payload: object) -> Participant:
     met = _MET.get((identity, word), _UNKNOWN)
     if met is _UNKNOWN:
         made = _read(payload, identity, word)
-        if _is_number(identity):
+        if -FIRST_TOO_LONG < identity < FIRST_TOO_LONG:
             if len(_MET) >= _MOST_MET:
                 _MET.clear()
             _MET[identity, word] = None
@@ -158,7 +158,9 @@ def _read(payload: dict[Any, Any], identity: int, word: str) -> Participant:
     if len(payload) != 3 or type(info) is not dict or kind is None or not 0 <= identity < FIRST_TOO_LONG:
         return participant_from_wire(payload)
     shape = INFO_SHAPES[tuple(info)]
-    name, last_name, first_name, specialite = shape.values(info)
+    name, last_name, first_name, specialite = (
+        shape.values(info) if shape.doubled else shape.pick((*info.values(), None))
+    )
     return make_participant(
         kind,
         identity,

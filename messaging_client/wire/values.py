@@ -53,12 +53,12 @@ def optional_time(payload: Mapping[str, Any], names: Names) -> datetime | None:
 
 def time_of(value: object) -> datetime | None:
     """Give a time; None where there is none, or an unreadable one."""
-    if value is None:
-        return None
-    if value == "" or isinstance(value, datetime):
+    if type(value) is str and (usual := usual_moment(value)) is not None:
+        return usual
+    if value is None or value == "" or isinstance(value, datetime):
         return None
     try:
-        return _moment(value)
+        return to_moment(value)
     except (ValueError, OverflowError):
         return None
 

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import copy
+import gc
 import pickle
+import sys
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from messaging_client.models import Message, MessageStatus, MessageType, Participant, UserType
-from messaging_client.wire.construct import Given, complete, construct
+from messaging_client.models import Frozen, Message, MessageStatus, MessageType, Participant, UserType
+from messaging_client.wire.construct import Form, Given, complete, construct
 
 from .support import NOW, assert_sound
 
@@ -101,3 +103,71 @@ def test_as_the_installed_pydantic_makes_them() -> None:
     assert set(BaseModel.__slots__) == {  # all places of an instance
         *("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
     }
+
+
+class Pair(Frozen):
+    """A model of this module alone: what its class has learned is of these tests."""
+
+    shown = ("second",)
+
+    first: int
+    second: str | None = None
+    third: tuple[int, ...] = ()
+
+
+FORM = Form(Pair)
+
+
+@pytest.mark.parametrize("has_dictionary", [False, True])
+def test_a_form_makes_what_pydantic_makes(has_dictionary: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FORM, "_has_dictionary", has_dictionary)
+    ours, theirs = FORM.filled((1, "b", (3,))), Pair(first=1, second="b", third=(3,))
+    assert type(ours) is Pair
+    assert ours == theirs
+    assert hash(ours) == hash(theirs)
+    assert repr(ours) == repr(theirs) == "Pair(second='b')"
+    assert ours.model_fields_set == theirs.model_fields_set
+    assert [*ours.__dict__.items()] == [*theirs.__dict__.items()]
+    assert (ours.__pydantic_extra__, ours.__pydantic_private__) == (None, None)
+    for dump in ({}, {"exclude_unset": True}, {"exclude_defaults": True}):
+        assert ours.model_dump(**dump) == theirs.model_dump(**dump)
+        assert ours.model_dump_json(**dump) == theirs.model_dump_json(**dump)
+    fresh = FORM.filled((1, "b", (3,)))
+    assert fresh.model_dump() == theirs.model_dump()  # before anything has asked for its dictionary
+    for copied in (
+        copy.copy(FORM.filled((1, "b", (3,)))),
+        copy.deepcopy(FORM.filled((1, "b", (3,)))),
+        pickle.loads(pickle.dumps(FORM.filled((1, "b", (3,))))),
+        FORM.filled((1, "b", (3,))).model_copy(),
+        FORM.filled((0, "b", (3,))).model_copy(update={"first": 1}),
+    ):
+        assert copied == theirs
+        assert [*copied.__dict__] == ["first", "second", "third"]
+        assert copied.model_fields_set == theirs.model_fields_set
+    assert Pair.model_validate(fresh) is fresh
+
+
+def test_what_a_form_makes_is_immutable_and_shares_nothing() -> None:
+    ours = FORM.filled((1, "b", ()))
+    with pytest.raises(ValidationError):
+        ours.second = "c"  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        del ours.second
+    other = FORM.filled((2, None, (4,)))
+    assert (ours.first, ours.second, ours.third) == (1, "b", ())
+    assert (other.first, other.second, other.third) == (2, None, (4,))
+    assert ours.__dict__ is not other.__dict__
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="objects of classes with slots have one from the start")
+def test_what_a_form_makes_has_no_dictionary_until_somebody_asks() -> None:
+    class Fresh(Pair):
+        """Nobody has made one yet."""
+
+    form = Form(Fresh)
+    for number in range(100):
+        Fresh(first=number)  # of which the class learns nothing, and after so many no more
+    ours = form.filled((1, "b", ()))
+    assert ours.second == "b"
+    assert not [each for each in gc.get_referents(ours) if type(each) is dict]
+    assert ours.__dict__ == {"first": 1, "second": "b", "third": ()}
