@@ -55,9 +55,11 @@ async def bare(took: Took, stream: str) -> None:
     js = served.jetstream()
     await js.add_stream(api.StreamConfig(name=stream, subjects=[f"{stream}.*.*"], duplicate_window=120))
 
+    stopped = asyncio.Event()
+
     async def publish_all() -> None:
         number = 0
-        while True:
+        while not stopped.is_set():  # nats-py may swallow a cancellation
             await asyncio.sleep(1 / RATE)
             number += 1
             payload, headers = packed(envelope(message(number), is_own=False))
@@ -67,8 +69,8 @@ async def bare(took: Took, stream: str) -> None:
 
     publishing = asyncio.create_task(publish_all())
     await until_told_to_stop(_ready)
-    publishing.cancel()
-    await asyncio.wait({publishing})
+    stopped.set()
+    await publishing
     await served.close()
 
 
