@@ -23,13 +23,15 @@ import nats
 from nats.js import JetStreamContext
 
 from benchmarks.fleet.sides import RATE
-from messaging_client import MessagingClient
+from messaging_client import MessagingClient, MessagingConfig
 from messaging_client.fleet import Relay
 from messaging_client.testing import MessagingServer
 from tests.fleet.nats_process import NatsProcess
 
 PATIENT, DOCTOR = ("patient", 5), ("medecin", 79)
 ROOT = Path(__file__).parents[2]
+SETTLED = MessagingConfig().settle_delay + 1
+"""Seconds until rooms are sure to be joined: before, each message has a client read back, which is another thing."""
 
 
 class Bench:
@@ -68,6 +70,7 @@ class Bench:
         assert process.stdout is not None
         try:
             await asyncio.to_thread(process.stdout.readline)  # that it is ready
+            await asyncio.sleep(SETTLED)
             yield took
             process.send_signal(signal.SIGTERM)
             await asyncio.to_thread(process.wait, 30)
