@@ -23,7 +23,7 @@ _LISTED = "listed-until"
 MOST_HANDLED = 200
 """Events of a conversation that are remembered as handled: more than a relay publishes anew after a pause."""
 _SHORT = 16  # characters of an identity, which is a hash, that are enough to tell some hundreds apart
-_MOST_CACHED = 64  # conversations of one partition whose lists a worker holds
+_MOST_CACHED = 256  # conversations of one partition whose lists a worker holds
 
 
 class SharedPositions:
@@ -122,16 +122,10 @@ class Handled:
         self._bucket = bucket
         self._prefix = f"{partition}."
         self._lists: OrderedDict[str, tuple[list[str], int | None]] = OrderedDict()
-        self._delivered = 0
 
-    def delivered(self, number: int) -> None:
-        """An event of the partition has come, by a delivery of that number.
-
-        Where others were delivered in between, another worker has had the partition: lists are read anew.
-        """
-        if number != self._delivered + 1:
-            self._lists.clear()
-        self._delivered = number
+    def forget(self) -> None:
+        """Another worker may have had the partition: read anew."""
+        self._lists.clear()
 
     async def has(self, conversation_id: Id | None, identity: str) -> bool:
         """Whether an event was handled."""

@@ -209,13 +209,16 @@ class Worker(Life):
         """Work off a partition until it is empty, another worker has it, or others have waited long enough."""
         if self._done.is_set() or self._nats is None:
             return Rest.NOTHING
-        handled = self._handled[partition]
+        handled, last = self._handled[partition], 0
+        handled.forget()
         message, left = await next_event(self._nats, self._layout, partition, is_new=is_new), _TURN
         if message is None:
             return Rest.NOTHING
         while message is not None:
             told, left = message.metadata, left - 1
-            handled.delivered(told.sequence.consumer)
+            if last and told.sequence.consumer != last + 1:
+                handled.forget()  # another worker had the partition in between
+            last = told.sequence.consumer
             if not await self._handling.handle(message, partition, handled):
                 return Rest.NOTHING
             if self._nats is None or self._done.is_set() or not left or not told.num_pending:
