@@ -164,12 +164,13 @@ def is_cancelled(error: BaseException) -> bool:
 
 
 class _Beat:
-    """Tells the stream, while a handler runs, that somebody is at it."""
+    """Tells the stream, while a handler runs, that somebody is at it. Most are through before the first time."""
 
     def __init__(self, message: Msg, ack_wait: float) -> None:
         self._message = message
         self._ack_wait = ack_wait
         self._heard = time.monotonic()
+        self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -178,15 +179,19 @@ class _Beat:
         return time.monotonic() - self._heard > self._ack_wait
 
     async def __aenter__(self) -> None:
-        self._task = asyncio.create_task(self._go_on())
+        self._timer = asyncio.get_running_loop().call_later(self._ack_wait / 3, self._begin)
 
     async def __aexit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
 
+    def _begin(self) -> None:
+        self._task = asyncio.create_task(self._go_on())
+
     async def _go_on(self) -> None:
-        await asyncio.sleep(self._ack_wait / 3)
         while not self.was_silent:
             with contextlib.suppress(*TROUBLES):
                 await self._message.in_progress()

@@ -165,25 +165,36 @@ async def consumers(js: JetStreamContext, layout: Layout) -> list[api.ConsumerIn
 
 _PAGE = 256  # consumers that the server lists at a time
 
-TAKE = 0.02
-"""Seconds that a partition's next event is waited for, before a worker turns to others."""
-_ANSWER = 5.0  # seconds for the server's answer, which comes after TAKE at the latest
-_WANTED = json.dumps({"batch": 1, "expires": int(TAKE * 1e9)}).encode()
+_ABOUT_TO_COME = 0.02  # seconds: news of an event may be quicker than the event is with its consumer
+_THERE = 0.005  # seconds for an event that is there; the next one of a partition that another worker has comes later
+_ANSWER = 5.0  # seconds for the server's answer, which comes after these at the latest
 
 
-async def next_event(nats_client: Nats, layout: Layout, partition: int) -> Msg | None:
+async def next_event(nats_client: Nats, layout: Layout, partition: int, *, is_new: bool) -> Msg | None:
     """Take the next event of a partition in hand; None where there is none, or another worker has one in hand.
 
     The server itself says that there is none: an event that arrived just after the end of a wait here would be in the
-    hand of a worker that had turned away.
+    hand of a worker that had turned away. Nor can it say so at once: where another worker has an event in hand, it
+    does not answer a request that is not to wait.
+
+    Args:
+        is_new: the event may be about to come; else it is there, or somewhere else.
     """
     asked = f"$JS.API.CONSUMER.MSG.NEXT.{layout.stream}.{layout.consumer(partition)}"
-    return await _asked(nats_client, asked, _WANTED)
+    return await _asked(nats_client, asked, _wanted(_ABOUT_TO_COME if is_new else _THERE))
 
 
 async def acknowledge_for_next(nats_client: Nats, message: Msg) -> Msg | None:
-    """Acknowledge an event, and take the next one of its partition in hand, as `next_event` does, in one request."""
-    return await _asked(nats_client, message.reply, b"+NXT " + _WANTED)
+    """Acknowledge an event, and take the next one of its partition in hand, in one request.
+
+    None where another worker was waiting for it. This one does not wait for that one's event to end: two that take
+    turns at one partition would do the work of one.
+    """
+    return await _asked(nats_client, message.reply, b"+NXT " + _wanted(_THERE))
+
+
+def _wanted(seconds: float) -> bytes:
+    return json.dumps({"batch": 1, "expires": int(seconds * 1e9)}).encode()
 
 
 async def _asked(nats_client: Nats, subject: str, wanted: bytes) -> Msg | None:

@@ -14,7 +14,7 @@ from nats.js import JetStreamContext
 
 from messaging_client.client import MessagingClient
 from messaging_client.errors import ConfigurationError
-from messaging_client.fleet.board import Board
+from messaging_client.fleet.board import Board, Rest
 from messaging_client.fleet.envelopes import Event
 from messaging_client.fleet.handling import Handler, Handling, WorkerStats
 from messaging_client.fleet.layout import Layout
@@ -167,18 +167,17 @@ class Worker(Life):
         names = {self._layout.consumer(each): each for each in range(self._layout.partitions)}
         while True:
             try:
-                for partition in await self._with_work(js, names):
-                    await self._board.hint(partition)
+                await self._board.looked(*await self._with_work(js, names))
             except TROUBLES as error:
                 say(_log, logging.WARNING, "NATS cannot be asked for work", error=error)
             await asyncio.sleep(LOOK_INTERVAL)
 
-    async def _with_work(self, js: JetStreamContext, names: Mapping[str, int]) -> list[int]:
-        """Give the partitions that have events, and are in no hand here."""
-        listed = await consumers(js, self._layout)
-        self._waiting = {names[each.name]: each.num_pending or 0 for each in listed if each.name in names}
-        busy = (each.name for each in listed if each.num_pending or each.num_ack_pending)
-        return [names[each] for each in busy if each in names and not self._board.holds(names[each])]
+    async def _with_work(self, js: JetStreamContext, names: Mapping[str, int]) -> tuple[set[int], set[int]]:
+        """Give the partitions whose events wait in no hand, and those of which one is in a hand."""
+        listed = {names[each.name]: each for each in await consumers(js, self._layout) if each.name in names}
+        self._waiting = {partition: each.num_pending or 0 for partition, each in listed.items()}
+        in_hand = {partition for partition, each in listed.items() if each.num_ack_pending}
+        return {partition for partition, waiting in self._waiting.items() if waiting} - in_hand, in_hand
 
     def _later(self, partition: int, seconds: float) -> None:
         """Look at a partition again after a while."""
@@ -194,40 +193,36 @@ class Worker(Life):
     # --- working it off ----------------------------------------------------------------------------------------------
 
     async def _slot(self) -> None:
-        while (partition := await self._board.take()) is not None:
-            has_more = False
+        while (taken := await self._board.take()) is not None:
+            partition, is_new = taken
+            rest = Rest.NOTHING
             try:
-                has_more = await self._turn(partition)
+                rest = await self._turn(partition, is_new=is_new)
             except Exception as error:  # noqa: BLE001 - a slot must not end; what it had comes again
                 say(_log, logging.WARNING, "partition is left for a moment", partition=partition, error=error)
                 await asyncio.sleep(_PAUSE)
-                has_more = True
+                rest = Rest.MORE
             finally:
-                await asyncio.shield(self._board.release(partition, has_more=has_more))
+                await asyncio.shield(self._board.release(partition, rest))
 
-    async def _turn(self, partition: int) -> bool:
-        """Work off a partition until it is empty, another worker has it, or others have waited long enough.
-
-        Returns:
-            Whether there is more.
-        """
+    async def _turn(self, partition: int, *, is_new: bool) -> Rest:
+        """Work off a partition until it is empty, another worker has it, or others have waited long enough."""
+        if self._done.is_set() or self._nats is None:
+            return Rest.NOTHING
         handled, last = self._handled[partition], 0
         handled.forget()
-        message, left = await self._next(partition), _TURN
+        message, left = await next_event(self._nats, self._layout, partition, is_new=is_new), _TURN
+        if message is None:
+            return Rest.NOTHING
         while message is not None:
             told, left = message.metadata, left - 1
             if last and told.sequence.consumer != last + 1:
                 handled.forget()  # another worker had the partition in between
             last = told.sequence.consumer
             if not await self._handling.handle(message, partition, handled):
-                return False
+                return Rest.NOTHING
             if self._nats is None or self._done.is_set() or not left or not told.num_pending:
                 await message.ack_sync(timeout=5)
-                return bool(told.num_pending)
+                return Rest.MORE if told.num_pending else Rest.NOTHING
             message = await acknowledge_for_next(self._nats, message)
-        return False
-
-    async def _next(self, partition: int) -> Msg | None:
-        if self._done.is_set() or self._nats is None:
-            return None
-        return await next_event(self._nats, self._layout, partition)
+        return Rest.ELSEWHERE

@@ -1,4 +1,4 @@
-"""Read positions that relays share."""
+"""Read positions that relays share, and what workers note as handled."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from nats.js import api
 from nats.js.kv import KeyValue
 
-from messaging_client.fleet.shelves import SharedPositions
+from messaging_client.fleet.shelves import Handled, SharedPositions
 from messaging_client.store.records import Cursor
 from tests.fleet.yard import Yard
 
@@ -75,3 +75,18 @@ async def test_flags_and_until_when_conversations_were_listed(bucket: KeyValue) 
     for moment in (noon, noon + timedelta(seconds=1), None):
         await one.set_listed_until(moment)
         assert await other.listed_until() == moment
+
+
+async def test_what_another_worker_handled_is_read_once_it_has_had_the_partition(bucket: KeyValue) -> None:
+    one, other = Handled(bucket, 3), Handled(bucket, 3)
+    assert not await one.has(15, "first")
+    await one.add(15, "first")
+    assert not await one.has(15, "second")
+    assert await other.has(15, "first")
+    await other.add(15, "second")
+    await one.add(15, "third")  # its list is old
+    other.forget()
+    assert not await other.has(16, "third")
+    await other.add(15, "fourth")
+    one.forget()
+    assert [await one.has(15, each) for each in ("first", "second", "third", "fourth", "fifth")] == [True] * 4 + [False]
