@@ -22,12 +22,13 @@ from pathlib import Path
 import nats
 from nats.js import JetStreamContext
 
-from benchmarks.fleet.sides import RATE
 from messaging_client import MessagingClient, MessagingConfig
 from messaging_client.fleet import Relay
 from messaging_client.testing import MessagingServer
 from tests.fleet.nats_process import NatsProcess
 
+RATES = (100, 400)
+"""Messages a second of which latencies are measured: the fewer, the more of a machine that dozes off between them."""
 PATIENT, DOCTOR = ("patient", 5), ("medecin", 79)
 ROOT = Path(__file__).parents[2]
 SETTLED = MessagingConfig().settle_delay + 1
@@ -106,25 +107,25 @@ class Bench:
                 return time.monotonic(), left
             await asyncio.sleep(0.1)
 
-    async def alone(self, messages: int) -> float:
+    async def alone(self, messages: int, rate: int) -> float:
         """Milliseconds from a message to the handler of a single process."""
         rooms = await self._rooms("alone")
         async with self.side("alone") as took:
-            await self._say(rooms, messages)
+            await self._say(rooms, messages, rate)
         return statistics.median(took)
 
-    async def to_the_stream(self, account: str, messages: int) -> float:
+    async def to_the_stream(self, account: str, messages: int, rate: int) -> float:
         """Milliseconds from a message to the acknowledgement of a relay's publish."""
         rooms = await self._rooms(account)
         async with self.side("relay", account) as took:
-            await self._say(rooms, messages)
+            await self._say(rooms, messages, rate)
         return statistics.median(took)
 
-    async def bare(self, stream: str, messages: int) -> float:
+    async def bare(self, stream: str, messages: int, rate: int) -> float:
         """Milliseconds for publish and acknowledgement of a bare NATS client; the messaging server does as before."""
         rooms = await self._rooms(stream)
-        async with self.side("bare", stream) as took:
-            await self._say(rooms, messages)
+        async with self.side("bare", stream, str(rate)) as took:
+            await self._say(rooms, messages, rate)
         return statistics.median(took)
 
     async def to_a_worker(self, account: str, messages: int) -> float:
@@ -135,10 +136,10 @@ class Bench:
         async with self.side("relay", account):
             process = self.worker(account, "note", 8)
             try:
-                await self._say(rooms, 1)
+                await self._say(rooms, 1, RATES[0])
                 while not handled.exists():  # noqa: ASYNC110 - another process writes it
                     await asyncio.sleep(0.05)
-                await self._say(rooms, messages)
+                await self._say(rooms, messages, RATES[0])
             finally:
                 end([process])
         return statistics.median([float(each) * 1000 for each in handled.read_text().split()][1:])
@@ -146,10 +147,11 @@ class Bench:
     async def _rooms(self, name: str) -> list[int]:
         return [await self.server.create_conversation(f"{name} {each}", [PATIENT, DOCTOR]) for each in range(64)]
 
-    async def _say(self, rooms: Sequence[int], messages: int) -> None:
+    async def _say(self, rooms: Sequence[int], messages: int, rate: int) -> None:
+        began = time.monotonic()
         for each in range(messages):
             await self.server.say(rooms[each % len(rooms)], f"{time.monotonic()}", PATIENT)
-            await asyncio.sleep(1 / RATE)
+            await asyncio.sleep(max(0.0, began + (each + 1) / rate - time.monotonic()))
         await asyncio.sleep(0.5)  # for the last of them
 
 
@@ -177,10 +179,8 @@ async def measure(rounds: int, messages: int) -> list[str]:
     """Measure everything, in turn."""
     one: list[float] = []
     four: list[float] = []
-    alone: list[float] = []
-    stream: list[float] = []
-    bare: list[float] = []
     worker: list[float] = []
+    ways: dict[int, list[tuple[float, float, float]]] = {rate: [] for rate in RATES}
     folder = Path(tempfile.mkdtemp(prefix="bench-fleet-"))
     async with MessagingServer() as server, NatsProcess(folder / "nats") as served:
         connection = await nats.connect(served.url)
@@ -188,26 +188,31 @@ async def measure(rounds: int, messages: int) -> list[str]:
         for each in range(rounds):
             one.append(await bench.handled_a_second(f"one-{each}", 1, messages))
             four.append(await bench.handled_a_second(f"four-{each}", 4, 2 * messages))
-            alone.append(await bench.alone(messages))
-            stream.append(await bench.to_the_stream(f"relayed-{each}", messages))
-            bare.append(await bench.bare(f"bare-{each}", messages))
+            for rate, found in ways.items():
+                many = messages * rate // RATES[0]
+                alone = await bench.alone(many, rate)
+                stream = await bench.to_the_stream(f"relayed-{each}-{rate}", many, rate)
+                found.append((alone, stream, await bench.bare(f"bare-{each}-{rate}", many, rate)))
             worker.append(await bench.to_a_worker(f"handled-{each}", messages))
         await connection.close()
-    more = [by_relay - by_itself for by_relay, by_itself in zip(stream, alone, strict=True)]
     return [
         row("one worker, handler of 10 ms, concurrency 1", one, "messages/s"),
         row("four workers", four, "messages/s"),
         row("four to one (goal 3.5 or more)", [b / a for a, b in zip(one, four, strict=True)], "x"),
-        row("message to the handler of a single process, p50", alone, "ms"),
-        row("message to the acknowledgement of a relay's publish, p50", stream, "ms"),
-        row("nats-py by itself: publish and acknowledgement, p50", bare, "ms"),
-        row("what a relay adds to a single process's way (goal 1)", more, "ms"),
-        row(
-            "of that, more than nats-py by itself takes",
-            [a - b for a, b in zip(more, bare, strict=True)],
-            "ms",
-        ),
-        row("message to the handler of a worker, p50", worker, "ms"),
+        row("message to the handler of a worker, p50, at 100/s", worker, "ms"),
+        *(line for rate, found in ways.items() for line in _rows_of(rate, found)),
+    ]
+
+
+def _rows_of(rate: int, found: Sequence[tuple[float, float, float]]) -> list[str]:
+    """What a relay adds: the rows of one pace."""
+    return [
+        f"p50 at {rate} messages/s:",
+        row("  message to the handler of a single process", [alone for alone, _, _ in found], "ms"),
+        row("  message to the acknowledgement of a relay's publish", [stream for _, stream, _ in found], "ms"),
+        row("  nats-py by itself: publish and acknowledgement", [bare for _, _, bare in found], "ms"),
+        row("  what a relay adds to a single process's way (goal 1)", [b - a for a, b, _ in found], "ms"),
+        row("  of that, more than nats-py by itself takes", [b - a - c for a, b, c in found], "ms"),
     ]
 
 

@@ -1,6 +1,6 @@
-"""What the benchmark's other processes do: `python -m benchmarks.fleet.sides alone`, `relay ACCOUNT` or `bare STREAM`.
+"""What the benchmark's other processes do: `alone`, `relay ACCOUNT` or `bare STREAM RATE`.
 
-Each says that it is ready, and writes down on SIGTERM how long each message or publish took, in seconds.
+`python -m benchmarks.fleet.sides` with one of these. Each says that it is ready, and writes down on SIGTERM how long each message or publish took, in seconds.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from messaging_client.fleet.envelopes import Event, envelope, packed
 from messaging_client.signals import until_told_to_stop
 
 Took = Callable[[float], None]
-RATE = 100
-"""Messages a second of which latencies are measured: at few, a machine that dozes off between them is measured."""
 
 
 async def alone(took: Took) -> None:
@@ -49,8 +47,8 @@ async def relay(took: Took, account: str) -> None:
         await until_told_to_stop(_ready)
 
 
-async def bare(took: Took, stream: str) -> None:
-    """nats-py by itself: publish and acknowledgement of such a message, at the same pace."""
+async def bare(took: Took, stream: str, rate: str) -> None:
+    """nats-py by itself: publish and acknowledgement of such a message, so many a second."""
     served = await nats.connect(os.environ["NATS_URL"])
     js = served.jetstream()
     await js.add_stream(api.StreamConfig(name=stream, subjects=[f"{stream}.*.*"], duplicate_window=120))
@@ -60,7 +58,7 @@ async def bare(took: Took, stream: str) -> None:
     async def publish_all() -> None:
         number = 0
         while not stopped.is_set():  # nats-py may swallow a cancellation
-            await asyncio.sleep(1 / RATE)
+            await asyncio.sleep(1 / int(rate))
             number += 1
             payload, headers = packed(envelope(message(number), is_own=False))
             began = time.monotonic()
