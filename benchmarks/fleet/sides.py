@@ -1,6 +1,7 @@
 """What the benchmark's other processes do: `alone`, `relay ACCOUNT` or `bare STREAM RATE`.
 
-`python -m benchmarks.fleet.sides` with one of these. Each says that it is ready, and writes down on SIGTERM how long each message or publish took, in seconds.
+`python -m benchmarks.fleet.sides` with one of these. Each says that it is ready, and writes down on SIGTERM how long
+each message or publish took, in seconds.
 """
 
 from __future__ import annotations
