@@ -37,6 +37,10 @@ class FastClock(SystemClock):
         await asyncio.sleep(seconds / self.FACTOR)
 
 
+UNHURRIED: dict[str, float] = {"request_timeout": 500.0, "connect_timeout": 500.0}
+"""Settings for a client with a `FastClock`: the machine itself is no faster."""
+
+
 class Script:
     """The rest of the client, as a test wants it: each send ends as `answers` says, then well.
 

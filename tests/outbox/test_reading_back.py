@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from messaging_client import ConnectionLost, MessagingClient, RequestTimeout, SendUncertain
+from messaging_client import ConnectionLost, MessagingClient, MessagingConfig, RequestTimeout, SendUncertain
 from messaging_client.testing import MessagingServer, ServerOptions
 from messaging_client.testing.realtime import conversation_room
-from tests.outbox.support import DOCTOR, PATIENT, FastClock
+from tests.outbox.support import DOCTOR, PATIENT, UNHURRIED, FastClock
 from tests.scenes import until
 
 DOSE = "dose: 5 mg"
@@ -37,7 +37,13 @@ class Scene:
         self._stack = stack
 
     async def client(self, store: Path | None = None) -> MessagingClient:
-        client = MessagingClient(self.server.url, token=self.server.token(*DOCTOR), clock=FastClock(), store=store)
+        client = MessagingClient(
+            self.server.url,
+            token=self.server.token(*DOCTOR),
+            config=MessagingConfig(**UNHURRIED),
+            clock=FastClock(),
+            store=store,
+        )
         self._stack.push_async_callback(client.aclose, drain=0)
         await client.connect()
         return client

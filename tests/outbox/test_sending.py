@@ -25,7 +25,7 @@ from messaging_client import (
     ValidationFailed,
 )
 from messaging_client.testing import MessagingServer, ServerOptions
-from tests.outbox.support import DOCTOR, PATIENT, FastClock
+from tests.outbox.support import DOCTOR, PATIENT, UNHURRIED, FastClock
 from tests.scenes import until
 from tests.servers import make_server
 
@@ -51,8 +51,7 @@ class Scene:
     ) -> MessagingClient:
         given = {
             "server_idempotency": self.server.options.idempotency,
-            "request_timeout": 500.0,  # the clock runs a hundred times as fast
-            "connect_timeout": 500.0,
+            **UNHURRIED,
         }
         client = MessagingClient(
             self.server.url,
@@ -315,7 +314,8 @@ async def test_a_token_callable_that_fails_for_a_moment_delays_and_ends_nothing(
             raise asyncio.CancelledError if mishap == "cancelled" else OSError
         return scene.server.token(*DOCTOR)
 
-    client = MessagingClient(scene.server.url, token=token, clock=FastClock())
+    config = MessagingConfig(**UNHURRIED)
+    client = MessagingClient(scene.server.url, token=token, config=config, clock=FastClock())
     async with client:
         await client.send_message_to_conversation(scene.conversation, "un")
         scene.server.faults.expire(first)
@@ -327,7 +327,8 @@ async def test_a_token_callable_that_fails_for_a_moment_delays_and_ends_nothing(
 @pytest.mark.parametrize("scene", ["keys honoured"], indirect=True)
 async def test_a_refused_token_ends_one_message_and_connecting_again_sends_the_others(scene: Scene) -> None:
     tokens = [scene.server.token(*DOCTOR)]
-    async with MessagingClient(scene.server.url, token=lambda: tokens[-1], clock=FastClock()) as client:
+    config = MessagingConfig(**UNHURRIED)
+    async with MessagingClient(scene.server.url, token=lambda: tokens[-1], config=config, clock=FastClock()) as client:
         session = await scene.session(client)
         scene.server.faults.expire(tokens[0])
         sending = [
@@ -362,7 +363,8 @@ async def test_a_deadline_while_a_token_is_waited_for_says_that_nothing_left(sce
             await never.wait()
         return first
 
-    async with MessagingClient(scene.server.url, token=token, clock=FastClock()) as client:
+    config = MessagingConfig(**UNHURRIED)
+    async with MessagingClient(scene.server.url, token=token, config=config, clock=FastClock()) as client:
         await client.send_message_to_conversation(scene.conversation, "un")
         scene.server.faults.expire(first)
         with pytest.raises(RequestTimeout) as given_up:
