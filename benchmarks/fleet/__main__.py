@@ -107,24 +107,10 @@ class Bench:
                 return time.monotonic(), left
             await asyncio.sleep(0.1)
 
-    async def alone(self, messages: int, rate: int) -> float:
-        """Milliseconds from a message to the handler of a single process."""
-        rooms = await self._rooms("alone")
-        async with self.side("alone") as took:
-            await self._say(rooms, messages, rate)
-        return statistics.median(took)
-
-    async def to_the_stream(self, account: str, messages: int, rate: int) -> float:
-        """Milliseconds from a message to the acknowledgement of a relay's publish."""
-        rooms = await self._rooms(account)
-        async with self.side("relay", account) as took:
-            await self._say(rooms, messages, rate)
-        return statistics.median(took)
-
-    async def bare(self, stream: str, messages: int, rate: int) -> float:
-        """Milliseconds for publish and acknowledgement of a bare NATS client; the messaging server does as before."""
-        rooms = await self._rooms(stream)
-        async with self.side("bare", stream, str(rate)) as took:
+    async def p50(self, messages: int, rate: int, side: str, *given: str) -> float:
+        """Milliseconds that each message took one of `benchmarks.fleet.sides`, of so many a second."""
+        rooms = await self._rooms(side)
+        async with self.side(side, *given) as took:
             await self._say(rooms, messages, rate)
         return statistics.median(took)
 
@@ -190,9 +176,10 @@ async def measure(rounds: int, messages: int) -> list[str]:
             four.append(await bench.handled_a_second(f"four-{each}", 4, 2 * messages))
             for rate, found in ways.items():
                 many = messages * rate // RATES[0]
-                alone = await bench.alone(many, rate)
-                stream = await bench.to_the_stream(f"relayed-{each}-{rate}", many, rate)
-                found.append((alone, stream, await bench.bare(f"bare-{each}-{rate}", many, rate)))
+                alone = await bench.p50(many, rate, "alone")
+                stream = await bench.p50(many, rate, "relay", f"relayed-{each}-{rate}")
+                bare = await bench.p50(many, rate, "bare", f"bare-{each}-{rate}", str(rate))
+                found.append((alone, stream, bare))
             worker.append(await bench.to_a_worker(f"handled-{each}", messages))
         await connection.close()
     return [

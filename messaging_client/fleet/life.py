@@ -87,6 +87,6 @@ def _not_begun(error: BaseException) -> str:
             "enabled, and the server well?"
         )
     return (
-        f"NATS could not do what the start needs within {PATIENCE:g} s, and says: {answer}. In a cluster, making the "
-        "streams of an account needs as many servers as they are to have replicas."
+        f"NATS does not do what the start needs, and says: {answer}. In a cluster, making the streams of an account "
+        "needs as many servers as they are to have replicas."
     )

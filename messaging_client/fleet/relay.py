@@ -147,9 +147,11 @@ class Relay(Life):
 
     async def _relay(self, event: Message | ConversationUpdated | Notification | GapDetected) -> None:
         """Publish an event. Only once the stream has it is it handled, and the read position moves."""
-        if not isinstance(event, Message):
+        is_own = False
+        if isinstance(event, Message):
+            is_own = self._client.is_own(event)
+        else:
             await asyncio.sleep(0)  # a notice comes with its message, which nats-py writes to the network meanwhile
-        is_own = isinstance(event, Message) and self._client.is_own(event)
         sent = envelope(event, is_own=is_own)
         payload, headers = packed(sent)
         layout = self._layout

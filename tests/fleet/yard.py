@@ -8,12 +8,12 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import nats
 from nats.aio.client import Client as Nats
 from nats.js import JetStreamContext
 
 from messaging_client import Message, MessagingClient, MessagingConfig
 from messaging_client.fleet import Delivery, Relay, Worker
+from messaging_client.fleet.nats_server import connected
 from messaging_client.testing import MessagingServer
 
 PATIENT, DOCTOR = ("patient", 5), ("medecin", 79)
@@ -55,7 +55,7 @@ class Yard:
         await until(lambda: [each for each, _ in self.seen][: len(contents)] == list(contents), lambda: self.seen)
 
     async def jetstream(self) -> JetStreamContext:
-        connection = await nats.connect(self.nats_url.split(","))
+        connection = await connected(self.nats_url, {})
         self._connections.append(connection)
         return connection.jetstream()
 
