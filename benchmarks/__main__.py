@@ -23,7 +23,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="the names")
     parser.add_argument("--quick", action="store_true", help="small amounts, to see that it works; no figures to quote")
     parser.add_argument("--rounds", type=int, help=f"how often each side is measured; {_FULL_ROUNDS} if not given")
-    parser.add_argument("--plain", action="store_true", help="only without uvloop, even if installed")
+    parser.add_argument("--plain", action="store_true", help="only without the extra for speed, even if installed")
     parser.add_argument("--write", action="store_true", help="keep the figures, and renew docs/performance.md")
     parser.add_argument("--render", action="store_true", help="renew docs/performance.md from what is kept")
     given = parser.parse_args()

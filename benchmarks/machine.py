@@ -11,25 +11,24 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks.processes import ROOT, cores
+from benchmarks.processes import ROOT, SPEED, cores
 from tests.interop.node_process import HERE as INTEROP
 from tests.interop.node_process import why_no_node
 
 _PYTHON = ("python-socketio", "python-engineio", "aiohttp", "httpx", "pydantic")
-_SPEED = ("uvloop",)
 _NODE = ("socket.io", "socket.io-client", "express", "axios")
 
 
 def speed_installed() -> list[str]:
     """What of the extra for speed is installed."""
-    return [name for name in _SPEED if _version(name)]
+    return [name for name in SPEED if _version(name)]
 
 
 def described() -> dict[str, str]:
     """Machine, versions and time, in words."""
     pinned = "server and client on a core each" if cores() else "server and client not held apart"
     machine = f"{platform.machine()}, {_processor()}, {os.cpu_count()} cores ({pinned}), {platform.system()}"
-    libraries = [f"{name} {found}" for name in (*_PYTHON, *_SPEED) if (found := _version(name))]
+    libraries = [f"{name} {found}" for name in (*_PYTHON, *SPEED) if (found := _version(name))]
     told = {
         "machine": machine,
         "python": f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}; {', '.join(libraries)}",

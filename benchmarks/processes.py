@@ -14,6 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 JAVASCRIPT = Path(__file__).parent / "javascript"
+SPEED = ("uvloop", "msgspec")  # the extra for speed
 PATIENCE = 300.0  # seconds; for failure only
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJpZCI6NzksInJvbGUiOiJtZWRlY2luIn0.c2lnbmF0dXJl"  # of doctor 79; nobody verifies it
 PEER = "eyJhbGciOiJIUzI1NiJ9.eyJpZCI6NSwicm9sZSI6InBhdGllbnQifQ.c2lnbmF0dXJl"  # of patient 5

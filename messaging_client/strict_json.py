@@ -1,15 +1,17 @@
 """JSON as servers of any language read it: no `NaN`, no `Infinity`.
 
 The standard library's own decoder and encoder, made once: `json.loads` and `json.dumps` make one for each call that has
-an option. Bytes are read by pydantic's decoder, a third faster, and what it refuses by the standard one, which knows
-better; what both take, they read the same (`tests/test_strict_json.py`). orjson is no faster on frames of some hundred
-bytes, once it is made sure that it reads numbers the same.
+an option. Bytes are read by pydantic's decoder, or by msgspec's where that is installed (extra `speed`), and what they
+refuse by the standard one, which knows better; what all take, they read the same (`tests/test_strict_json.py`). orjson
+does not: it makes fractions of integers beyond 64 bits.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
+from functools import partial
 from json import encoder
 from typing import Any
 
@@ -67,12 +69,25 @@ def loads_from(text: str, start: int) -> Any:
     return value
 
 
-def loads_utf8_from(data: bytes, start: int) -> Any:
-    """As `loads_from` of the text that these bytes are, but spaces around it do no harm; ValueError for no UTF-8."""
+def _event_decoder() -> Callable[[bytes], Any]:
+    with contextlib.suppress(ImportError):
+        import msgspec  # noqa: PLC0415 - it may not be there
+
+        # Of a version that was checked, from 0.21 on; before, it refused with errors of another kind.
+        if issubclass(msgspec.DecodeError, ValueError):
+            return msgspec.json.Decoder().decode
+    return partial(from_json, allow_inf_nan=False, cache_strings="keys")
+
+
+_decode_event = _event_decoder()
+
+
+def loads_event(data: bytes) -> Any:
+    """Decode the text that these bytes are; ValueError for no UTF-8, and for a byte order mark."""
     try:
-        return from_json(data[start:], allow_inf_nan=False, cache_strings="keys")
+        return _decode_event(data)
     except ValueError:
-        return loads_from(data.decode(), start)
+        return loads(data.decode())
 
 
 def loads_utf8(data: bytes) -> Any:

@@ -48,7 +48,7 @@ def test_from_a_place_on_is_as_that_part_by_itself(text: str, before: str) -> No
 def test_bytes_are_read_as_their_text(text: str, before: bytes) -> None:
     data = before + text.encode()
     expected = outcome(strict_json.loads, text)
-    assert outcome(strict_json.loads_utf8_from, data, len(before)) == expected
+    assert outcome(strict_json.loads_event, data[len(before) :]) == expected
     if text[:1] != "\ufeff":
         assert outcome(strict_json.loads_utf8, text.encode()) == expected
         assert outcome(strict_json.loads_utf8, text.encode("utf-8-sig")) == expected
@@ -61,7 +61,7 @@ def test_bytes_are_read_as_their_text(text: str, before: bytes) -> None:
 def test_bytes_that_are_no_text_are_refused(within: bytes) -> None:
     data = b'["' + within + b'"]'
     expected = outcome(lambda: strict_json.loads(data.decode()))
-    assert outcome(strict_json.loads_utf8_from, data, 0) == expected
+    assert outcome(strict_json.loads_event, data) == expected
     assert outcome(strict_json.loads_utf8, data) == expected
 
 

@@ -19,7 +19,8 @@ from engineio import packet as engine_packet
 
 from messaging_client.clock import Signal
 from messaging_client.models import ConnectionCause as Cause
-from messaging_client.strict_json import loads_from, loads_utf8_from
+from messaging_client.strict_json import loads_event
+from messaging_client.transport.frames import BATCH, Splitter
 from messaging_client.transport.outbound import Outbound
 from messaging_client.transport.packets import DISCONNECT_FRAME, INVALID_FRAME, RESERVED
 
@@ -30,17 +31,11 @@ UNREAD_LIMIT = 1000
 """Packets that may wait for the network, answers to pings and to events that ask for one included. A server that goes
 on asking and does not read the answers is left."""
 
-BATCH = 16
-"""Frames that are read before others have a turn: a flood must hold up neither handlers nor heartbeats.
-
-A timer is called several turns late at worst. With 64 the event loop is more than 5 ms late in a flood, with 16 about
-3 ms, and an event costs no more that can be measured.
-"""
-
-# As they begin on the wire: a message of the engine that is an event, or an acknowledgement, of the default namespace.
-_PLAIN_EVENT = "42["
-_PLAIN_EVENT_BYTES = b"42["
-_ACKNOWLEDGEMENT = "43"
+# On the wire: how a message of the engine begins that is an event, or an acknowledgement, of the default namespace; and
+# a ping of the engine.
+_PLAIN_EVENT = b"42["
+_ACKNOWLEDGEMENT = b"43"
+_PING = b"2"
 _MOST_DIGITS = 18  # of the number of an acknowledgement
 
 # What servers with connectionStateRecovery add to an event, each in the form of its adapter: in memory a yeast, that is
@@ -83,31 +78,35 @@ class Engine(engineio.AsyncClient):  # type: ignore[misc]
 
         The library reads each in a task with a time limit of its own; here the link's watchdog sees to silence.
         """
-        take, receive, sink, count = self.link.sio.take_plainly, self.ws.receive, self.link.sink, 0
-        queued = () if sink is None else sink.queued
-        if sink is not None:
-            sink.take = take
+        splitter = self.link.splitter
+        if splitter is None:
+            await self._read_each(None)
+            return
+        splitter.attach(self.link.sio.take)
+        try:
+            await self._read_each(splitter)
+        finally:
+            splitter.detach()
+
+    async def _read_each(self, splitter: Splitter | None) -> None:
+        """Read what comes by aiohttp's queue."""
+        take, receive, count = self.link.sio.take_text, self.ws.receive, 0
         while self.state == "connected" and self.write_loop_task:
             count += 1
             if count == BATCH:
                 count = 0
                 await asyncio.sleep(0)
-            if sink is None:
-                frame = await receive()
-            elif queued:
+            if splitter is None or splitter.queued:
                 # `receive` may wait, at a ping for one, while others are queued: nothing may overtake them.
-                frame = await (sink.read() if queued[0][0][0] is WSMsgType.TEXT else receive())
+                frame = await receive()
             else:
-                sink.ready = BATCH
+                splitter.wait()
                 try:
                     frame = await receive()
                 finally:
-                    sink.ready = 0
-            if frame.type is WSMsgType.TEXT:
-                if take(frame.data):
-                    continue
-                if isinstance(frame.data, bytes):
-                    frame = await self.ws.decoded(frame)
+                    splitter.hold()
+            if frame.type is WSMsgType.TEXT and take(frame.data):
+                continue
             if not isinstance(frame.data, str | bytes):
                 return
             try:
@@ -146,11 +145,17 @@ class Client(socketio.AsyncClient):  # type: ignore[misc]
     link: Link
     recovers = False
 
-    def take_plainly(self, frame: str | bytes) -> bool:
-        """Take a frame that holds one event, or one acknowledgement, and nothing else that the library would see to.
+    def take_text(self, frame: str) -> bool:
+        """Take the text of a frame, as `take` does."""
+        return self.take(data := frame.encode(errors="surrogatepass"), 0, len(data))
+
+    def take(self, data: bytes, start: int, stop: int) -> bool:
+        """Take a frame that holds one event, one acknowledgement or a ping, and nothing that only the library sees to.
 
         Args:
-            frame: its text, as such or in UTF-8.
+            data: bytes in which its text stands, in UTF-8.
+            start: where it begins.
+            stop: where it ends.
 
         Returns:
             Whether it was taken, with the outcome that the library's own way has; if not, nothing has happened.
@@ -158,35 +163,35 @@ class Client(socketio.AsyncClient):  # type: ignore[misc]
         if self._binary_packet is not None or self.eio.queue.qsize() > UNREAD_LIMIT:
             return False
         try:
-            if type(frame) is bytes and frame.startswith(_PLAIN_EVENT_BYTES):
-                data = loads_utf8_from(frame, 2)
-            else:
-                text = frame if type(frame) is str else frame.decode()  # type: ignore[union-attr]
-                if not text.startswith(_PLAIN_EVENT):
-                    return text.startswith(_ACKNOWLEDGEMENT) and self._take_acknowledgement(text)
-                data = loads_from(text, 2)
+            if not data.startswith(_PLAIN_EVENT, start):
+                return self._take_another(data[start:stop])
+            event = loads_event(data[start + 2 : stop])
         except (ValueError, RecursionError):
             return False  # not what it looked like: the library's way tells what is wrong with it
         # It begins with a bracket, so it is a list.
-        if not data or type(data[0]) is not str or data[0] in RESERVED:
+        if not event or type(event[0]) is not str or event[0] in RESERVED:
             return False
-        link = self.link
         if self.recovers:
-            data = _without_offset(data)
+            event = _without_offset(event)
         try:
-            link.take(data)
+            self.link.take(event)
         except Exception as error:  # noqa: BLE001 - an odd frame must not end the read loop, and so the link
-            link.unreadable(error, frame[1:] if type(frame) is str else frame[1:].decode())  # type: ignore[union-attr]
+            self.link.unreadable(error, data[start + 1 : stop].decode())
         return True
 
-    def _take_acknowledgement(self, frame: str) -> bool:
-        bracket = frame.find("[", 2, 3 + _MOST_DIGITS)
+    def _take_another(self, frame: bytes) -> bool:
+        if frame == _PING:
+            self.link.heard()
+            if self.eio.state == "connected":
+                self.eio.queue.put_nowait(engine_packet.Packet(engine_packet.PONG))
+            return True
+        bracket = frame.find(b"[", 2, 3 + _MOST_DIGITS)
         digits = frame[2:bracket]
-        if bracket < 0 or not (digits.isascii() and digits.isdecimal()) or not (number := int(digits)):
+        if bracket < 0 or not (frame.startswith(_ACKNOWLEDGEMENT) and digits.isdigit() and (number := int(digits))):
             return False
-        data = loads_from(frame, bracket)
+        args = loads_event(frame[bracket:])
         self.link.heard()
-        self.link.replies.acknowledged(number, data)
+        self.link.replies.acknowledged(number, args)
         return True
 
     def _engineio_client_class(self) -> type[Engine]:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import aiohttp
+from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.http import WebSocketWriter
 from engineio import base_client as engine_registry
 from engineio import packet as engine_packet
@@ -34,7 +35,7 @@ from messaging_client.transport.cork import Cork
 from messaging_client.transport.doors import Door
 from messaging_client.transport.endings import brought_to_end, failure_of, finish, within
 from messaging_client.transport.engine import Client, Engine
-from messaging_client.transport.frames import Sink, websocket_with_sink
+from messaging_client.transport.frames import Splitter, splitter_before
 from messaging_client.transport.packets import DISCONNECT_FRAME, INVALID_FRAME, encode_event, packets_up_to
 from messaging_client.transport.refusals import Refusal, explain
 from messaging_client.transport.replies import Replies
@@ -67,7 +68,7 @@ class Link:
 
     Attributes:
         on_event: called for each event from now on.
-        sink: takes frames as they arrive; None where that is not possible.
+        splitter: gives whole texts on as they arrive; None where that is not possible.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class Link:
         self._last_heard = time.monotonic()
         self.ended: asyncio.Future[Cause] = self._loop.create_future()
         self.is_fast = fast_path.is_usable()
-        self.sink: Sink | None = None
+        self.splitter: Splitter | None = None
         # aiohttp's own default is 4 MiB, and it refuses the limit itself.
         self._most_bytes = config.max_response_bytes + 1
         self.sio = Client(
@@ -297,12 +298,12 @@ class Link:
             self._transport = writer.transport
             if self.is_fast:
                 writer.transport = cast(asyncio.Transport, Cork(writer.transport))
-        if self._tap is None and self.is_fast and fast_path.is_aiohttp_known():
-            self._websocket, self.sink = websocket_with_sink(self._most_bytes, *args, **kwargs)
-        else:
-            self._websocket = aiohttp.ClientWebSocketResponse(*args, **kwargs)
-        if self._tap is not None:  # it is told of what `receive` gives, so that a sink would pass it by
+        self._websocket = aiohttp.ClientWebSocketResponse(*args, **kwargs)
+        if self._tap is not None:  # it is told of what `receive` gives, which a splitter would pass by
             self._tap.websocket(self._websocket)
+        elif self.is_fast and fast_path.is_aiohttp_known():
+            for queue in [each for each in args if isinstance(each, WebSocketDataQueue)]:
+                self.splitter = splitter_before(queue, self._most_bytes)
         return self._websocket
 
     def _watch(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import WSCloseCode, WSMsgType
+from aiohttp import WSCloseCode
 from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
 from aiohttp.client_proto import ResponseHandler
 from hypothesis import given, settings
@@ -20,8 +20,7 @@ from test_fast_path import Outcome, Reader, acknowledgements, events, linked
 
 from messaging_client.canonical import can_be_written
 from messaging_client.transport import fast_path
-from messaging_client.transport.engine import BATCH
-from messaging_client.transport.frames import Sink, Socket
+from messaging_client.transport.frames import _MOST_WAITING, BATCH, Splitter
 
 pytestmark = pytest.mark.skipif(
     fast_path._version("aiohttp") < fast_path._KNOWN_AIOHTTP[0], reason="this aiohttp is older: all goes by its queue"
@@ -39,6 +38,18 @@ def _turned_on() -> Iterator[None]:
 _PING = None  # one of the web socket itself, not of Engine.IO
 
 
+class Fragments(str):
+    """A text that comes in three frames, with a ping of the web socket in between."""
+
+    __slots__ = ()
+
+
+class Masked(str):
+    """A text whose bytes are masked, as no server should send them."""
+
+    __slots__ = ()
+
+
 class Protocol:
     """What aiohttp's queue knows of the connection."""
 
@@ -46,6 +57,7 @@ class Protocol:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.failed = False
         self.parser: Any = None
         self.queue: Any = None
 
@@ -91,23 +103,28 @@ class Wire:
         self.socket: Any = self.link.new_websocket(
             queue, Writer(), None, Response(), aiohttp.ClientWSTimeout(), True, True, loop, compress=0
         )
-        parser = WebSocketReader(queue, 1000, compress=False, decode_text=True)
-        self.socket._parser = parser
+        self.socket._parser = parser = WebSocketReader(queue, self.link._most_bytes, compress=False, decode_text=True)
         self.protocol.set_parser(parser, queue)
         engine = self.link.sio.eio
         engine.ws, engine.write_loop_task = self.socket, object()
-        self.reading = loop.create_task(engine._read_frames())
+        self.reading = loop.create_task(self._read())
+
+    async def _read(self) -> None:
+        await self.link.sio.eio._read_frames()
+
+    @property
+    def splitter(self) -> Any:
+        return self.link.splitter
 
     async def put(self, data: bytes, turns: int = 0) -> None:
-        self.protocol.parser.feed_data(data)
+        self.protocol.failed = self.protocol.failed or self.protocol.parser.feed_data(data)[0]
         for _turn in range(turns):
             await asyncio.sleep(0)
 
     async def end(self) -> None:
-        assert self.link.sink is not None
         for _turn in range(1000):
             await asyncio.sleep(0)
-            if not self.link.sink.queued:
+            if not self.splitter.queued and self.splitter._size < self.splitter._wanted:
                 break
         for _turn in range(10):
             await asyncio.sleep(0)
@@ -117,9 +134,28 @@ class Wire:
 
 
 def on_the_wire(frame: str | bytes | None) -> bytes:
+    if isinstance(frame, Fragments):
+        body = frame.encode()
+        cuts = [body[: len(body) // 3], body[len(body) // 3 : len(body) // 2], body[len(body) // 2 :]]
+        return one(0x01, cuts[0]) + one(0x89, b"") + one(0x00, cuts[1]) + one(0x80, cuts[2])
+    if isinstance(frame, Masked):
+        mask = b"\x01\x02\x03\x04"
+        body = bytes(each ^ mask[place % 4] for place, each in enumerate(frame.encode()))
+        return one(0x81, body, mask)
     code, body = (0x89, b"") if frame is None else (0x81, frame.encode()) if isinstance(frame, str) else (0x82, frame)
-    length = len(body)
-    return bytes([code, length]) + body if length < 126 else bytes([code, 126]) + struct.pack(">H", length) + body
+    return one(code, body)
+
+
+def one(code: int, body: bytes, mask: bytes = b"") -> bytes:
+    """A frame (RFC 6455, section 5.2)."""
+    length, masked = len(body), 0x80 if mask else 0
+    if length < 126:
+        head = bytes([code, masked | length])
+    elif length < 65536:
+        head = bytes([code, masked | 126]) + struct.pack(">H", length)
+    else:
+        head = bytes([code, masked | 127]) + struct.pack(">Q", length)
+    return head + mask + body
 
 
 others: st.SearchStrategy[str | bytes | None] = st.sampled_from(
@@ -139,6 +175,12 @@ others: st.SearchStrategy[str | bytes | None] = st.sampled_from(
         '42/admin,["e"]',
         '451-["e",{"_placeholder":true,"num":0}]',
         b"bytes",
+        Fragments('42["n",1]'),
+        Fragments('42["é",2]'),
+        Masked('42["n",1]'),
+        Masked('42["n","' + "x" * 70_000 + '"]'),
+        '42["n","' + "x" * 300 + '"]',
+        '42["n","' + "x" * 70_000 + '"]',
     ]
 )
 
@@ -203,12 +245,13 @@ async def test_a_batch_is_taken_at_once_and_the_rest_in_turns() -> None:
         turns.append(len(told))
         await asyncio.sleep(0)
     assert max(later - earlier for earlier, later in itertools.pairwise(turns)) <= BATCH
-    # The reader waits again: what comes now is taken at once.
-    for _turn in range(3):
-        await asyncio.sleep(0)
-    await wire.put(on_the_wire('42["n"]'))
-    assert len(told) == 10 * BATCH + 1
+    # The network may bring many pieces in one turn.
+    await asyncio.sleep(0)
+    for _piece in range(10 * BATCH):
+        await wire.put(on_the_wire('42["n"]'))
+    assert len(told) == 11 * BATCH
     await wire.end()
+    assert len(told) == 20 * BATCH
 
 
 async def test_the_network_is_held_up_where_too_much_waits() -> None:
@@ -221,12 +264,33 @@ async def test_the_network_is_held_up_where_too_much_waits() -> None:
     assert len(wire.reader.told) == 40
 
 
+async def test_the_network_is_not_held_up_by_the_beginning_of_a_frame() -> None:
+    wire = Wire()
+    await asyncio.sleep(0)
+    event = on_the_wire(f'42["n","{"x" * 3 * _MOST_WAITING}"]')
+    for start in range(0, len(event), 50_000):
+        await wire.put(event[start : start + 50_000], 1)
+    assert wire.protocol.told == []
+    assert len(wire.reader.told) == 1
+    await wire.end()
+
+
+async def test_a_frame_that_is_too_long_is_refused_by_its_head() -> None:
+    wire = Wire()
+    await asyncio.sleep(0)
+    await wire.put(on_the_wire('42["n"]') + b"\x81\x7f" + struct.pack(">Q", wire.link._most_bytes), 3)
+    assert wire.protocol.failed
+    await wire.end()
+    assert wire.socket.close_code == WSCloseCode.MESSAGE_TOO_BIG
+    assert wire.reader.told == [("n", ())]
+
+
 @pytest.mark.parametrize("before", [0, 2 * BATCH])
 async def test_a_text_that_is_no_utf_8_ends_it(before: int) -> None:
     wire = Wire()
     await asyncio.sleep(0)
     event, bad = on_the_wire('42["e"]'), b'42["\xff"]'
-    await wire.put(event * before + bytes([0x81, len(bad)]) + bad + event)
+    await wire.put(event * before + one(0x81, bad) + event)
     await wire.end()
     assert wire.reading.done()
     assert not wire.reading.cancelled()
@@ -234,15 +298,45 @@ async def test_a_text_that_is_no_utf_8_ends_it(before: int) -> None:
     assert wire.reader.told == [("e", ())] * before
 
 
-async def test_the_socket_gives_texts() -> None:
+@pytest.mark.parametrize("before", [0, 2 * BATCH])
+@pytest.mark.parametrize("turns", [0, 1, 20])
+async def test_all_that_came_before_the_end_is_told_and_nothing_that_comes_behind_it(before: int, turns: int) -> None:
+    event = on_the_wire('42["e"]')
+    for end in (one(0x88, b"\x03\xe8"), None):
+        wire = Wire()
+        await asyncio.sleep(0)
+        await wire.put(event * before + (end + event if end else event[:3]), turns)
+        if end is None:
+            wire.protocol.parser.feed_eof()
+        await asyncio.wait_for(asyncio.shield(wire.reading), 20)
+        assert wire.socket.closed
+        assert wire.reader.told == [("e", ())] * before
+
+
+async def test_once_nobody_reads_all_goes_by_the_queue() -> None:
     wire = Wire()
+    await asyncio.sleep(0)
+    event = on_the_wire('42["e"]')
+    await wire.put(event * (4 * BATCH) + event[:3])
     wire.reading.cancel()
     await asyncio.wait({wire.reading})
-    await wire.put(on_the_wire("0é") + on_the_wire(b"bytes") + b"\x81\x01\xff")
-    assert await wire.socket.receive() == (WSMsgType.TEXT, "0é", "")
-    assert await wire.socket.receive() == (WSMsgType.BINARY, b"bytes", "")
-    assert (await wire.socket.receive()).type is WSMsgType.ERROR
-    assert (wire.socket.closed, wire.socket.close_code) == (True, WSCloseCode.INVALID_TEXT)
+    await wire.put(event[3:] + on_the_wire(b"bytes"))
+    queued = 4 * BATCH + 1 - len(wire.reader.told)
+    assert BATCH < queued < 4 * BATCH
+    got = [(await wire.socket.receive()).data for _ in range(queued + 1)]
+    assert got == ['42["e"]'] * queued + [b"bytes"]
+
+
+async def test_before_somebody_reads_all_goes_by_the_queue() -> None:
+    wire = Wire()
+    wire.reading.cancel()  # before it has begun
+    await wire.put(on_the_wire("0é") + on_the_wire(b"bytes") + b"\x81")
+    assert [(await wire.socket.receive()).data for _ in range(2)] == ["0é", b"bytes"]
+    reading = asyncio.create_task(wire._read())
+    await asyncio.sleep(0)
+    await wire.put(b"\x07" + b'42["e"]')
+    assert wire.reader.told == [("e", ())]
+    reading.cancel()
 
 
 # --- what it stands on ------------------------------------------------------------------------------------------------
@@ -252,14 +346,17 @@ async def test_the_private_names_of_aiohttp() -> None:
     assert fast_path.is_aiohttp_known(), aiohttp.__version__
     async with Peer() as peer, linked(peer.url, []) as link:
         websocket: Any = link._websocket
-        assert type(websocket) is Socket
         protocol = websocket._response.connection.protocol
         assert type(protocol) is ResponseHandler
         assert "set_parser" not in vars(protocol)
-        assert websocket._reader is protocol._payload is link.sink
-        assert websocket._parser is protocol._payload_parser
-        assert isinstance(link.sink, Sink)
-        assert link.sink.ready == BATCH  # the reader waits
+        splitter = link.splitter
+        assert type(splitter) is Splitter
+        assert splitter is protocol._payload_parser
+        assert websocket._parser is splitter.parser
+        assert websocket._reader is protocol._payload
+        assert websocket._reader._buffer is splitter.queued
+        assert splitter._take is not None
+        assert splitter._is_free  # the reader waits
 
 
 async def test_without_a_version_of_aiohttp_that_is_known_all_goes_through_its_queue(
@@ -268,7 +365,7 @@ async def test_without_a_version_of_aiohttp_that_is_known_all_goes_through_its_q
     monkeypatch.setattr(fast_path, "is_aiohttp_known", lambda: False)
     told: list[Any] = []
     async with Peer() as peer, linked(peer.url, told) as link:
-        assert link.sink is None
+        assert link.splitter is None
         await peer.visit.emit("one", "é")
         await poll(lambda: told)
     assert told == [("one", ("é",))]
