@@ -71,7 +71,7 @@ def loads_from(text: str, start: int) -> Any:
 
 def _event_decoder() -> Callable[[bytes], Any]:
     with contextlib.suppress(ImportError):
-        import msgspec  # noqa: PLC0415 - it may not be there
+        import msgspec
 
         # Of a version that was checked, from 0.21 on; before, it refused with errors of another kind.
         if issubclass(msgspec.DecodeError, ValueError):
