@@ -112,9 +112,7 @@ def conversation_from_wire(payload: object) -> Conversation:
     if not isinstance(fields, dict):
         raise PayloadError("a conversation is not an object", payload)
     shape = _SHAPES[tuple(fields)]
-    identity, title, kind, status, word, number, last_message, unread, created_at, last_activity = (
-        shape.values(fields) if shape.doubled else shape.pick((*fields.values(), None))
-    )
+    identity, title, kind, status, word, number, last_message, unread, created_at, last_activity = shape.values(fields)
     if type(identity) is not int or not 0 <= identity < FIRST_TOO_LONG:
         identity = to_id(identity)
         if identity is None:
@@ -228,7 +226,7 @@ def _preview(payload: object, people: tuple[Participant, ...]) -> MessagePreview
     if not isinstance(payload, dict):
         return None
     shape = _PREVIEW_SHAPES[tuple(payload)]
-    content, time, number, word = shape.values(payload) if shape.doubled else shape.pick((*payload.values(), None))
+    content, time, number, word = shape.values(payload)
     if not isinstance(content, str):
         return None
     keys = shape.groups[0]

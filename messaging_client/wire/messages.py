@@ -111,9 +111,7 @@ def message_from_wire(
         raise PayloadError("a message is not an object", payload)
     fields, outer = _unwrapped(payload) if "message" in payload else (payload, None)
     shape = _SHAPES[tuple(fields)]
-    identity, named, content, time, kind, status, read_at, client_id = (
-        shape.values(fields) if shape.doubled else shape.pick((*fields.values(), None))
-    )
+    identity, named, content, time, kind, status, read_at, client_id = shape.values(fields)
     # What almost every payload holds is told apart here: a call for each value would cost more than all the rest.
     if type(identity) is not int or not 0 <= identity < FIRST_TOO_LONG:
         identity = to_id(identity)

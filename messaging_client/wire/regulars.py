@@ -158,9 +158,7 @@ def _read(payload: dict[Any, Any], identity: int, word: str) -> Participant:
     if len(payload) != 3 or type(info) is not dict or kind is None or not 0 <= identity < FIRST_TOO_LONG:
         return participant_from_wire(payload)
     shape = INFO_SHAPES[tuple(info)]
-    name, last_name, first_name, specialite = (
-        shape.values(info) if shape.doubled else shape.pick((*info.values(), None))
-    )
+    name, last_name, first_name, specialite = shape.values(info)
     return make_participant(
         kind,
         identity,

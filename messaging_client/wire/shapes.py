@@ -5,7 +5,7 @@ A server spells its messages one way, and sends thousands. What is kept here are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Any
 
@@ -14,6 +14,10 @@ from messaging_client.wire.values import Names
 Pick = Callable[[Mapping[str, Any], Names], Any]
 """Chooses among several spellings of a field that stand in one payload, in order of preference."""
 
+Values = Callable[[Mapping[str, Any]], tuple[Any, ...]]
+"""Gives what stands in a payload under each field."""
+
+_FEWEST = 2  # of one name alone, `itemgetter` gives no tuple
 _MOST_SHAPES = 256
 _MOST_KEYS = 40
 _LONGEST_KEYS = 1000  # characters of all keys; a payload with more is looked at anew each time
@@ -23,39 +27,43 @@ class Shape:
     """What stands in payloads with the same keys.
 
     Attributes:
-        pick: gives what stands under each field, or under the best of its spellings that is there, of the values of a
-            payload and a None after them; that None for a field that is not there.
-        doubled: (place, spellings, how to choose) of each field of which several spellings are there.
+        values: gives what stands in a payload under each field, or under the best of its spellings; None where nothing
+            does.
         groups: for each group of keys those that are there, in the group's order.
 
     """
 
-    __slots__ = ("doubled", "groups", "pick")
+    __slots__ = ("groups", "values")
 
     def __init__(
         self, keys: tuple[Any, ...], fields: tuple[tuple[Names, Pick], ...], groups: tuple[Names, ...]
     ) -> None:
-        places = {key: place for place, key in enumerate(keys)}
-        present = [tuple(name for name in names if name in places) for names, _ in fields]
-        self.pick: Callable[[tuple[Any, ...]], tuple[Any, ...]] = itemgetter(
-            *(places[found[0]] if found else -1 for found in present)
-        )
-        self.doubled = tuple(
-            (place, found, pick)
-            for place, (found, (_, pick)) in enumerate(zip(present, fields, strict=True))
-            if len(found) > 1
-        )
-        self.groups = tuple(tuple(name for name in group if name in places) for group in groups)
+        there = frozenset(keys)
+        present = [(tuple(name for name in names if name in there), pick) for names, pick in fields]
+        self.values = _at_once([names for names, _ in present]) or _one_by_one(present)
+        self.groups = tuple(tuple(name for name in group if name in there) for group in groups)
 
-    def values(self, payload: Mapping[str, Any]) -> Iterable[Any]:
-        """Give what stands under each field, as it stands there; None where nothing does."""
-        picked = self.pick((*payload.values(), None))
-        if not self.doubled:
-            return picked
-        found = list(picked)
-        for place, names, pick in self.doubled:
-            found[place] = pick(payload, names)
-        return found
+
+def _at_once(present: list[Names]) -> Values | None:
+    """How to read fields of which one spelling each is there, but for the last ones; None where that is not so."""
+    found = [names[0] for names in present if names]
+    if len(found) < _FEWEST or any(len(names) > 1 for names in present) or not all(present[: len(found)]):
+        return None
+    pick: Values = itemgetter(*found)
+    missing = (None,) * (len(present) - len(found))
+    return (lambda payload: pick(payload) + missing) if missing else pick
+
+
+def _one_by_one(present: list[tuple[Names, Pick]]) -> Values:
+    def values(payload: Mapping[str, Any]) -> tuple[Any, ...]:
+        return tuple(
+            [
+                None if not names else payload[names[0]] if len(names) == 1 else pick(payload, names)
+                for names, pick in present
+            ]
+        )
+
+    return values
 
 
 class Shapes(dict[tuple[Any, ...], Shape]):
