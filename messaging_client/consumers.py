@@ -18,10 +18,10 @@ from messaging_client.models import Id, Message
 E = TypeVar("E")
 Wants = Callable[[Any], bool]
 
-BATCH = 32
+BATCH = 64
 """Events that a handler gets before others have a turn, where it never waits itself.
 
-More than the read loop reads at a time (`transport/engine.py`), or a queue that has grown would not shrink in a flood.
+More than are taken at a time (`transport/frames.py`), or a queue that has grown would not shrink in a flood.
 """
 
 # Stands for the queue of those who were never given anything; an empty one takes most of a kilobyte.
@@ -38,6 +38,10 @@ class Hub(Protocol):
     workers: MutableSet[asyncio.Task[None]]
     clock: Clock
     around: Callable[[Callable[..., Any], str], Callable[..., Any]]
+
+    def may_linger(self, subscription: Subscription[Any]) -> bool:
+        """Whether its worker may wait for the next event; it is told with `let_go` when nothing comes."""
+        ...
 
     def publish(self, event: Any) -> None:
         """Put an event into the queues of those who want it."""
@@ -290,6 +294,7 @@ class Subscription(Consumer[E]):
         self._handler = handler
         self._call = hub.around(handler, label)
         self._task_name: str | None = None
+        self._lingering: asyncio.Future[None] | None = None  # what its worker waits for, while nothing is queued
 
     @property
     def name(self) -> str:
@@ -316,10 +321,28 @@ class Subscription(Consumer[E]):
         return super().worked_off()
 
     def _is_busy(self) -> bool:
-        return self._worker is not None and not self._worker.done()
+        return self._worker is not None and not self._worker.done() and self._lingering is None
+
+    def cancel(self) -> None:
+        """Take no more events; what waits is dropped."""
+        super().cancel()
+        self.let_go()
+
+    @property
+    def taken(self) -> int:
+        """How many events its handler was given."""
+        return self._taken
+
+    def let_go(self) -> None:
+        """End the worker that waits for the next event."""
+        lingering, self._lingering = self._lingering, None
+        if lingering is not None and not lingering.done():
+            lingering.set_result(None)
 
     def _wake(self) -> None:
-        if self._worker is None or self._worker.done():
+        if self._lingering is not None:
+            self.let_go()
+        elif self._worker is None or self._worker.done():
             if self._task_name is None:
                 self._task_name = f"messaging_client {self.name}"
             self._worker = asyncio.get_running_loop().create_task(self._work(), name=self._task_name)
@@ -327,7 +350,7 @@ class Subscription(Consumer[E]):
             self._worker.add_done_callback(self._ended)
 
     async def _work(self) -> None:
-        while self._queue or self._lags:
+        while self._queue or self._lags or await self._more():
             if self._lags and self._is_turn_to_catch_up():
                 await self._catch_up()
             else:
@@ -335,8 +358,8 @@ class Subscription(Consumer[E]):
                 event = self._queue.popleft()
                 try:
                     # `CustomEvent` has no subclass, and `isinstance` with a model takes long.
-                    given = cast(CustomEvent, event).args if type(event) is CustomEvent else (event,)
-                    result = self._call(*given)
+                    is_custom = type(event) is CustomEvent
+                    result = self._call(*cast(CustomEvent, event).args) if is_custom else self._call(event)
                     if type(result) is CoroutineType or (result is not None and inspect.isawaitable(result)):
                         await result
                 except asyncio.CancelledError as error:
@@ -350,6 +373,17 @@ class Subscription(Consumer[E]):
                     await asyncio.sleep(0)
             if self._marks:
                 self._is_free()
+
+    async def _more(self) -> bool:
+        """Wait for the next event, which takes half of what a new task does; gives whether there is one."""
+        if self._cancelled or not self._hub.may_linger(self):
+            return False
+        self._lingering = asyncio.get_running_loop().create_future()
+        try:
+            await self._lingering
+        finally:
+            self._lingering = None
+        return bool(self._queue or self._lags)
 
     def _ended(self, worker: asyncio.Task[None]) -> None:
         """The worker has nothing left to do, or was cancelled, perhaps before its first step."""

@@ -1,8 +1,8 @@
 """Delivery to users: in order, each subscription by itself, none able to hold up another or the connection.
 
-Every subscription has one bounded queue. A worker runs only while something waits in it, so an idle client has no tasks
-for them. When a queue is full, events drop the oldest and count it; messages are never dropped: the subscription notes
-from where it must catch up, and reads them back from the server once it has drained.
+Every subscription has one bounded queue. A worker runs only while something waits in it, and a moment longer, so that
+an idle client has no tasks for them. When a queue is full, events drop the oldest and count it; messages are never
+dropped: the subscription notes from where it must catch up, and reads them back from the server once it has drained.
 """
 
 from __future__ import annotations
@@ -27,15 +27,18 @@ _log = logging.getLogger("messaging_client.dispatch")
 
 E = TypeVar("E")
 Handler = Callable[[E], Awaitable[None] | None]
-Place = dict[Consumer[Any], None]
+Place = tuple[Consumer[Any], ...]
 Table = dict[Any, Place]
 
 CANCEL_TIMEOUT = 1.0
 """Real seconds that a handler gets to end once it is cancelled."""
 
+_LINGER = 0.05
+"""Real seconds without an event after which a worker ends, at twice as many the latest: an idle client has no tasks."""
+
 _LOOK_AGAIN = 0.1  # real seconds after which a drain looks anew at whom it need not wait for
 _REPORTS = (SlowConsumer, HandlerError)
-_NOBODY: Place = {}
+_NOBODY: Place = ()
 
 
 Around = Callable[[Callable[..., Any], str], Callable[..., Any]]
@@ -68,7 +71,7 @@ class Dispatcher:
         around: gives what is called in place of a handler, for a kind of event.
 
     Attributes:
-        workers: the tasks that run handlers.
+        workers: the tasks that run handlers, or wait a moment for the next event.
         handler_errors: how many exceptions came out of handlers.
         gaps: how many stretches could not be proven complete.
     """
@@ -88,6 +91,9 @@ class Dispatcher:
         self._taps: weakref.WeakSet[Tap] | None = None  # an empty one takes a kilobyte
         self._has_taps = False  # or had when the last event came; asking the set takes longer
         self.workers: MutableSet[asyncio.Task[None]] = Few()
+        self._lingering: dict[Subscription[Any], int] = {}  # with what was taken when that was looked at last
+        self._sweep: asyncio.TimerHandle | None = None
+        self._may_linger = True
         self.handler_errors = 0
         self.gaps = 0
         self.around = around
@@ -146,15 +152,16 @@ class Dispatcher:
         if self._closed:
             consumer.cancel()
             return
-        table.setdefault(key, {})[consumer] = None
+        table[key] = (*table.get(key, _NOBODY), consumer)
         self._places[consumer] = (*self._places.get(consumer, ()), (table, key))
 
     def remove(self, consumer: Consumer[Any]) -> None:
         """Deliver nothing more to this consumer."""
         for table, key in self._places.pop(consumer, ()):
-            place = table[key]
-            del place[consumer]
-            if not place:
+            others = tuple(each for each in table[key] if each is not consumer)
+            if others:
+                table[key] = others
+            else:
                 del table[key]
 
     def listens_to(self, name: str) -> bool:
@@ -190,7 +197,7 @@ class Dispatcher:
         kind = type(event)
         if kind is CustomEvent:
             self.publish_by_name(event)
-        for consumer in tuple(self._everywhere.get(kind, _NOBODY)):
+        for consumer in self._everywhere.get(kind, _NOBODY):
             consumer.offer(event)
         if self._in_conversation:
             self.publish_in_conversation(event)
@@ -199,12 +206,12 @@ class Dispatcher:
         """Put an event into the queues of those only who want those of its conversation."""
         conversation_id = getattr(event, "conversation_id", None)
         if conversation_id is not None:
-            for consumer in tuple(self._in_conversation.get((type(event), conversation_id), _NOBODY)):
+            for consumer in self._in_conversation.get((type(event), conversation_id), _NOBODY):
                 consumer.offer(event)
 
     def publish_by_name(self, event: CustomEvent) -> None:
         """Put an event into the queues of those who asked for its name, and of nobody else."""
-        for consumer in tuple(self._custom.get(event.name, _NOBODY)):
+        for consumer in self._custom.get(event.name, _NOBODY):
             consumer.offer(event)
 
     def report_gap(self, gap: GapDetected) -> None:
@@ -272,6 +279,38 @@ class Dispatcher:
             if consumer.patience() != 0 and (passed := consumer.worked_off()) is not None
         }
 
+    # --- workers that wait for the next event ------------------------------------------------------------------------
+
+    def may_linger(self, subscription: Subscription[Any]) -> bool:
+        """Whether a worker may wait for the next event; it is let go when none comes for a while."""
+        if self._may_linger:
+            self._lingering.setdefault(subscription, -1)
+            if self._sweep is None:
+                self._sweep = asyncio.get_running_loop().call_later(_LINGER, self._let_go_idle)
+        return self._may_linger
+
+    def _let_go_idle(self) -> None:
+        self._sweep = None
+        for subscription, taken in tuple(self._lingering.items()):
+            if subscription.taken == taken:
+                del self._lingering[subscription]  # if it is busy, it will ask again
+                subscription.let_go()
+            else:
+                self._lingering[subscription] = subscription.taken
+        if self._lingering:
+            self._sweep = asyncio.get_running_loop().call_later(_LINGER, self._let_go_idle)
+
+    def _let_go_all(self) -> None:
+        """No worker waits for events any more; those that do end in the next turn."""
+        self._may_linger = False
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for subscription in self._lingering:
+            subscription.let_go()
+        self._lingering.clear()
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
     async def drain(self, timeout: float, *, but: Set[Any] = frozenset()) -> None:
         """Let handlers finish what waits, at most `timeout` real seconds.
 
@@ -279,6 +318,7 @@ class Dispatcher:
             timeout: seconds.
             but: tasks that are not waited for; they may be added while this waits.
         """
+        self._let_go_all()
         deadline = asyncio.get_running_loop().time() + timeout
         while others := self.workers - but:
             remaining = deadline - asyncio.get_running_loop().time()
@@ -292,7 +332,9 @@ class Dispatcher:
         Returns:
             How many there were. One that does not let itself be cancelled is left behind after `CANCEL_TIMEOUT`.
         """
-        working = self.workers - but
+        self._let_go_all()
+        await asyncio.sleep(0)
+        working = {task for task in self.workers - but if not task.done()}
         for consumer in tuple(self._places):
             if consumer._worker in working:
                 consumer.cancel()  # or it would go on with the next event
@@ -307,6 +349,7 @@ class Dispatcher:
     def close(self) -> None:
         """End every subscription and every iteration, also those that are begun from now on."""
         self._closed = True
+        self._let_go_all()
         for consumer in tuple(self._places):
             consumer.cancel()
         for tap in self.taps:

@@ -115,11 +115,12 @@ class Feed:
             self._tell_unfollowed(message)
             return
         thread.stir()
-        is_known = self._is_known(thread, message)
+        key = self._key(message)
+        is_known = self._is_known(thread, message, key)
         if not is_known and message.id not in thread.held_ids:
             thread.notices.message_came(self._monotonic(), is_own=self._is_own(message))
         if thread.held is None:
-            if self._tell(thread, message, is_known):
+            if self._tell(thread, message, key, is_known):
                 self._on_progress(thread)
             return
         if len(thread.held) < self._hold_limit:
@@ -141,7 +142,7 @@ class Feed:
             due, thread.held = thread.held[:count], thread.held[count:]
             thread.held_ids = {message.id for message in thread.held}
             for message in sorted(due, key=self._order):
-                self._tell(thread, message, self._is_known(thread, message))
+                self._tell_once(thread, message)
             self._on_progress(thread)
 
     def release(self, thread: Thread) -> None:
@@ -199,7 +200,7 @@ class Feed:
             How many messages were new.
         """
         ordered = sorted(messages, key=self._order)
-        new = sum(self._tell(thread, message, self._is_known(thread, message)) for message in ordered)
+        new = sum(self._tell_once(thread, message) for message in ordered)
         self._prove(thread, ordered)
         return new
 
@@ -223,13 +224,16 @@ class Feed:
 
     # --- once each ---------------------------------------------------------------------------------------------------
 
-    def _tell(self, thread: Thread, message: Message, is_known: bool) -> bool:
+    def _tell_once(self, thread: Thread, message: Message) -> bool:
+        key = self._key(message)
+        return self._tell(thread, message, key, self._is_known(thread, message, key))
+
+    def _tell(self, thread: Thread, message: Message, key: Key | None, is_known: bool) -> bool:
         is_homeless = message.id in self._homeless
         if is_known and not is_homeless:
             self.duplicates += 1
             self._watched(message, is_new=False)
             return False
-        key = self._key(message)
         self._remember(thread, message, key)
         if key is None:
             pass  # this machine's clock says nothing about the order of what the server's clock has stamped
@@ -251,21 +255,22 @@ class Feed:
         del self._homeless[message.id]
         self._place(message)
 
-    def _is_known(self, thread: Thread, message: Message) -> bool:
-        if message.id in thread.recent or message.id in self._unfollowed:
+    def _is_known(self, thread: Thread, message: Message, key: Key | None) -> bool:
+        message_id = message.id
+        if message_id in thread.recent or message_id in self._unfollowed:
             return True
-        if message.id in thread.relayed or message.id in self._relayed:
+        if message_id in thread.relayed or message_id in self._relayed:
             return True
-        if thread.horizon is not None and not message.timestamp_is_receipt and self._order(message) <= thread.horizon:
+        if thread.horizon is not None and key is not None and key <= thread.horizon:
             return True
-        return self._came_as_temporary(thread, message)
+        return message.client_message_id is not None and self._came_as_temporary(thread, message, key)
 
-    def _came_as_temporary(self, thread: Thread, message: Message) -> bool:
+    def _came_as_temporary(self, thread: Thread, message: Message, key: Key | None) -> bool:
         """Whether its sender relayed it under a temporary id before the server had stored it."""
         temporary = _temporary_id(message)
         if temporary is None or (temporary not in thread.recent and temporary not in self._unfollowed):
             return False
-        self._remember(thread, message, self._key(message))
+        self._remember(thread, message, key)
         return True
 
     def _tell_unfollowed(self, message: Message) -> None:

@@ -128,10 +128,8 @@ class MessageHook(EventHook[Message]):
         Returns:
             The subscription; or, without a handler, the decorator that makes it.
         """
-        return self._subscribe(handler, conversation_id, None if own else self._is_of_another)
-
-    def _is_of_another(self, message: Message) -> bool:
-        return not self._is_own(message)
+        is_own = self._is_own
+        return self._subscribe(handler, conversation_id, None if own else lambda message: not is_own(message))
 
 
 class Expectation(Generic[E]):

@@ -75,13 +75,11 @@ def dispatcher(queue_size: int = 1000, shelf: Shelf | None = None, clock: Clock 
     return Dispatcher(queue_size, refill=(shelf or Shelf()).read, order=order, clock=clock)
 
 
-async def until(predicate: Callable[[], Any], turns: int = 10_000) -> None:
-    """Let the loop turn until something holds."""
-    for _ in range(turns):
-        if predicate():
-            return
-        await asyncio.sleep(0)
-    raise TimeoutError("it did not come to hold")
+async def until(predicate: Callable[[], Any]) -> None:
+    """Let the loop turn until something holds; TimeoutError after 20 real seconds."""
+    async with asyncio.timeout(20):
+        while not predicate():  # noqa: ASYNC110 - it counts in turns of the loop what no event tells
+            await asyncio.sleep(0)
 
 
 def tell(place: Dispatcher, shelf: Shelf, messages: Iterable[Message]) -> None:

@@ -573,3 +573,65 @@ async def test_other_events_drop_the_oldest() -> None:
     assert [each.user_id for each in gate.got] == [4, 5]
     assert subscription.dropped == 4
     assert [each.dropped for each in slow] == [1]
+
+
+# --- workers that wait for the next event -----------------------------------------------------------------------------
+
+
+async def test_one_task_gives_a_handler_the_events_that_come_one_after_the_other() -> None:
+    place = dispatcher()
+    tasks: list[asyncio.Task[Any] | None] = []
+    place.subscribe(Message, lambda _message: tasks.append(asyncio.current_task()))
+    for number in range(20):
+        place.publish(message(number))
+        await until(lambda: len(tasks) == number + 1)  # noqa: B023
+    assert len(set(tasks)) == 1
+    assert place.has_handled_all()
+    # A moment later it has ended, and the next event has another one.
+    await until(lambda: not place.workers)
+    assert not place._lingering
+    assert tasks[0] is not None
+    assert tasks[0].done()
+    place.publish(message(20))
+    await until(lambda: len(tasks) == 21)
+    assert tasks[20] is not tasks[0]
+
+
+async def test_what_comes_as_a_worker_is_let_go_is_handled() -> None:
+    place, got = dispatcher(), []
+    subscription = place.subscribe(Message, got.append)
+    place.publish(message(0))
+    await until(lambda: subscription._lingering is not None)
+    subscription.let_go()
+    place.publish(message(1))
+    assert not place.has_handled_all()
+    await place.handled()
+    assert [each.id for each in got] == [0, 1]
+
+
+@pytest.mark.parametrize("end", ["cancel", "drain", "end_work", "close"])
+async def test_a_worker_that_waits_ends_with_whatever_ends_its_work(end: str) -> None:
+    place, got = dispatcher(), []
+    subscription = place.subscribe(Message, got.append)
+    place.publish(message(0))
+    await until(lambda: subscription._lingering is not None)
+    (worker,) = place.workers
+    if end == "cancel":
+        subscription.cancel()
+    elif end == "drain":
+        await place.drain(0)
+    elif end == "end_work":
+        assert await place.end_work() == 0
+    else:
+        place.close()
+    for _turn in range(3):
+        await asyncio.sleep(0)
+    assert worker.done()
+    assert not worker.cancelled()
+    assert not place.workers
+    if end == "drain":  # what comes still is handled, by a worker that does not wait
+        place.publish(message(1))
+        await until(lambda: len(got) == 2)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not place.workers

@@ -82,7 +82,7 @@ class Engine(engineio.AsyncClient):  # type: ignore[misc]
         if splitter is None:
             await self._read_each(None)
             return
-        splitter.attach(self.link.sio.take)
+        splitter.attach(self.link.sio.take, self.link.sio.may_take)
         try:
             await self._read_each(splitter)
         finally:
@@ -146,8 +146,13 @@ class Client(socketio.AsyncClient):  # type: ignore[misc]
     recovers = False
 
     def take_text(self, frame: str) -> bool:
-        """Take the text of a frame, as `take` does."""
-        return self.take(data := frame.encode(errors="surrogatepass"), 0, len(data))
+        """Note that the server has just sent something, and take the text of a frame as `take` does."""
+        self.link.heard()
+        return self.may_take() and self.take(data := frame.encode(errors="surrogatepass"), 0, len(data))
+
+    def may_take(self) -> bool:
+        """Whether not all goes the library's way: it waits for no attachment, and the server reads its answers."""
+        return self._binary_packet is None and self.eio.queue.qsize() <= UNREAD_LIMIT
 
     def take(self, data: bytes, start: int, stop: int) -> bool:
         """Take a frame that holds one event, one acknowledgement or a ping, and nothing that only the library sees to.
@@ -160,8 +165,6 @@ class Client(socketio.AsyncClient):  # type: ignore[misc]
         Returns:
             Whether it was taken, with the outcome that the library's own way has; if not, nothing has happened.
         """
-        if self._binary_packet is not None or self.eio.queue.qsize() > UNREAD_LIMIT:
-            return False
         try:
             if not data.startswith(_PLAIN_EVENT, start):
                 return self._take_another(data[start:stop])
@@ -174,14 +177,14 @@ class Client(socketio.AsyncClient):  # type: ignore[misc]
         if self.recovers:
             event = _without_offset(event)
         try:
-            self.link.take(event)
+            if self.link.is_telling:
+                self.link.on_event(event[0], tuple(event[1:]))
         except Exception as error:  # noqa: BLE001 - an odd frame must not end the read loop, and so the link
             self.link.unreadable(error, data[start + 1 : stop].decode())
         return True
 
     def _take_another(self, frame: bytes) -> bool:
         if frame == _PING:
-            self.link.heard()
             if self.eio.state == "connected":
                 self.eio.queue.put_nowait(engine_packet.Packet(engine_packet.PONG))
             return True
@@ -190,7 +193,6 @@ class Client(socketio.AsyncClient):  # type: ignore[misc]
         if bracket < 0 or not (frame.startswith(_ACKNOWLEDGEMENT) and digits.isdigit() and (number := int(digits))):
             return False
         args = loads_event(frame[bracket:])
-        self.link.heard()
         self.link.replies.acknowledged(number, args)
         return True
 

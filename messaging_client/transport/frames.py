@@ -20,11 +20,11 @@ Take = Callable[[bytes, int, int], bool]
 """Takes a text, in UTF-8 and perhaps not well formed, that stands in bytes from one place up to another; or leaves it
 untouched and says False."""
 
-BATCH = 16
+BATCH = 32
 """Frames that are taken before others have a turn: a flood must hold up neither handlers nor heartbeats.
 
-A timer is called several turns late at worst. With 64 the event loop was more than 5 ms late in a flood, with 16 about
-3 ms, and an event cost no more that could be measured.
+A timer is called several turns late at worst, so this is what an event loop is late by in a flood; with half as many an
+event costs a fifteenth more on asyncio's own loop, for a turn has its price (docs/performance.md).
 """
 
 _MOST_WAITING = 128 * 1024  # bytes, as in aiohttp's queue; then the network has to wait
@@ -49,6 +49,7 @@ class Splitter:
     Args:
         queue: the parser's, in which the task that reads finds all other frames.
         most_bytes: how long a frame must not be; such a one goes to the parser, which refuses it by its head.
+        heard: called when something came.
 
     Attributes:
         parser: aiohttp's, which gets all other frames, each once it is whole.
@@ -59,11 +60,13 @@ class Splitter:
         "_data",
         "_has_ended",
         "_has_paused",
+        "_heard",
         "_is_between_fragments",
         "_is_free",
         "_is_through",
         "_left",
         "_loop",
+        "_may_take",
         "_more",
         "_most_bytes",
         "_next_turn",
@@ -78,12 +81,14 @@ class Splitter:
 
     parser: WebSocketReader
 
-    def __init__(self, queue: WebSocketDataQueue, most_bytes: int) -> None:
+    def __init__(self, queue: WebSocketDataQueue, most_bytes: int, heard: Callable[[], None]) -> None:
         self.queued: deque[Any] = queue._buffer
         self._protocol: Any = queue._protocol
         self._most_bytes = most_bytes
+        self._heard = heard
         self._loop = asyncio.get_running_loop()
         self._take: Take | None = None
+        self._may_take: Callable[[], bool] = bool
         self._is_free = True  # the task that reads waits, or there is none
         self._is_through = False  # the parser gets all bytes as they come
         self._is_between_fragments = False
@@ -99,9 +104,9 @@ class Splitter:
 
     # --- what the task that reads says -------------------------------------------------------------------------------
 
-    def attach(self, take: Take) -> None:
-        """Give whole texts to `take` from now on, while the task that reads waits."""
-        self._take = take
+    def attach(self, take: Take, may_take: Callable[[], bool]) -> None:
+        """Give whole texts to `take` from now on, while the task that reads waits, if `may_take` says so before it."""
+        self._take, self._may_take = take, may_take
         self._is_free = False
 
     def wait(self) -> None:
@@ -123,6 +128,7 @@ class Splitter:
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         """Take what came, as the parser does, and give what that gives: whether it broke the protocol."""
+        self._heard()
         if self._is_through:
             return self.parser.feed_data(data)
         if self._size:
@@ -216,7 +222,7 @@ class Splitter:
             self._size -= place - before
 
     def _taker(self) -> Take | None:
-        return None if self._is_between_fragments else self._take
+        return self._take if self._take is not None and not self._is_between_fragments and self._may_take() else None
 
     def _pass_on(self, frame: bytes) -> None:
         """Give a frame to the parser; where it puts something into the queue, that is the reader's turn."""
@@ -253,14 +259,15 @@ def _head(data: bytes, place: int) -> tuple[int, int]:
     return start + (_MASK_SIZE if data[place + 1] & _MASKED else 0), code
 
 
-def splitter_before(queue: WebSocketDataQueue, most_bytes: int) -> Splitter:
+def splitter_before(queue: WebSocketDataQueue, most_bytes: int, heard: Callable[[], None]) -> Splitter:
     """Have aiohttp put a splitter before the parser that it makes next for this queue.
 
-    It makes it with the web socket, and tells the protocol, in the same turn and before anything can be read.
+    It makes it with the web socket, and tells the protocol, in the same turn and before anything can be read. Arguments
+    are as for `Splitter`.
     """
     protocol: Any = queue._protocol
     protocol._buffer = _NO_ANSWERS
-    splitter = Splitter(queue, most_bytes)
+    splitter = Splitter(queue, most_bytes, heard)
 
     def set_parser(parser: WebSocketReader, *rest: Any, **options: Any) -> None:
         del protocol.set_parser

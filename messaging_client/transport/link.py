@@ -67,7 +67,8 @@ class Link:
         tap: told of every frame, or None.
 
     Attributes:
-        on_event: called for each event from now on.
+        on_event: called for each event from now on, while the link `is_telling`.
+        is_telling: the link has neither ended nor is it being left.
         splitter: gives whole texts on as they arrive; None where that is not possible.
     """
 
@@ -93,6 +94,7 @@ class Link:
         self._watchdog: asyncio.TimerHandle | None = None
         self._refusal: Refusal | None = None
         self._leaving = False
+        self.is_telling = True
         self._loop = asyncio.get_running_loop()
         self._last_heard = time.monotonic()
         self.ended: asyncio.Future[Cause] = self._loop.create_future()
@@ -244,6 +246,7 @@ class Link:
         if cause is Cause.CONNECTION_LOST and self._websocket is not None:
             cause = Cause.FRAME_TOO_LARGE if self._websocket.close_code == _FRAME_TOO_LARGE else cause
         self.ended.set_result(cause)
+        self.is_telling = False
         if self._watchdog is not None:
             self._watchdog.cancel()
         self.replies.fail()
@@ -259,7 +262,7 @@ class Link:
 
     async def _close(self, *, politely: bool) -> None:
         if politely and self.is_open:
-            self._leaving = True
+            self._leaving, self.is_telling = True, False
             await within(CLOSE_TIMEOUT, self._say_goodbye())
         self.end(Cause.DISCONNECT)
         self._sockets.shut()
@@ -303,7 +306,7 @@ class Link:
             self._tap.websocket(self._websocket)
         elif self.is_fast and fast_path.is_aiohttp_known():
             for queue in [each for each in args if isinstance(each, WebSocketDataQueue)]:
-                self.splitter = splitter_before(queue, self._most_bytes)
+                self.splitter = splitter_before(queue, self._most_bytes, self.heard)
         return self._websocket
 
     def _watch(self) -> None:
@@ -336,14 +339,8 @@ class Link:
 
     def event(self, name: str, *args: Any) -> None:
         """Hand on an event, unless the link has ended or is being left."""
-        if not (self._leaving or self.ended.done()):
+        if self.is_telling:
             self.on_event(name, args)
-
-    def take(self, event: list[Any]) -> None:
-        """Note that the server has just sent something, and hand on what it is: a name and its arguments."""
-        self._last_heard = time.monotonic()
-        if not (self._leaving or self.ended.done()):
-            self.on_event(event[0], tuple(event[1:]))
 
     def _loop_ended(self, _loop: object) -> None:
         self.end(Cause.CONNECTION_LOST)
