@@ -8,6 +8,7 @@ from typing import Any
 MOST_BYTES = 64 * 1024
 """What may wait; the transport is told of more at once, so that it can say when it has enough."""
 
+_FRAME_COSTS = 1024  # bytes that a frame counts for, beside its own, in what is written in a turn
 _TEXT_FRAME = 0x81  # RFC 6455, section 5.2: the first byte of a text message in one frame
 
 
@@ -25,6 +26,7 @@ class Cork:
         self._transport = transport
         self.is_closing = transport.is_closing  # asked before every frame
         self._loop = asyncio.get_running_loop()
+        self._in_turn = 0
         self._frames: list[bytes] = []
         self._size = 0
         self._due: asyncio.Handle | None = None
@@ -32,20 +34,27 @@ class Cork:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether more may be written in this turn: whoever writes without end must let others have theirs."""
+        return self._in_turn < MOST_BYTES
+
     def write(self, data: bytes) -> None:
         """Write a frame, soon."""
+        if self._due is None:
+            self._due = self._loop.call_soon(self._turned)
         self._frames.append(data)
         self._size += len(data)
+        self._in_turn += len(data) + _FRAME_COSTS
         if self._size > MOST_BYTES or data[0] != _TEXT_FRAME:
             self.flush()
-        elif self._due is None:
-            self._due = self._loop.call_soon(self.flush)
+
+    def _turned(self) -> None:
+        self._due, self._in_turn = None, 0
+        self.flush()
 
     def flush(self) -> None:
         """Write what waits."""
-        if self._due is not None:
-            self._due.cancel()
-            self._due = None
         if self._frames and not self._transport.is_closing():
             self._transport.write(b"".join(self._frames))
         self._frames.clear()

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import aiohttp
+from aiohttp import WSMsgType
 from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.http import WebSocketWriter
 from engineio import base_client as engine_registry
@@ -100,6 +101,8 @@ class Link:
         self.ended: asyncio.Future[Cause] = self._loop.create_future()
         self.is_fast = fast_path.is_usable()
         self.splitter: Splitter | None = None
+        self._cork: Cork | None = None
+        self._writer: WebSocketWriter | None = None  # past which frames can be written; None where that is not possible
         # aiohttp's own default is 4 MiB, and it refuses the limit itself.
         self._most_bytes = config.max_response_bytes + 1
         self.sio = Client(
@@ -223,12 +226,27 @@ class Link:
         self._put(frames)
 
     def _has_room(self) -> bool:
-        return self.is_open and self._engine.queue.qsize() < OUTBOUND_LIMIT
+        may_write = self._cork is None or self._cork.has_room
+        return may_write and self.is_open and self._engine.queue.qsize() < OUTBOUND_LIMIT
 
     def _put(self, frames: list[str | bytes]) -> None:
-        if self._engine.state == "connected":
+        if self._engine.state == "connected" and not self._write_at_once(frames):
             for frame in frames:
                 self._engine.queue.put_nowait(engine_packet.Packet(engine_packet.MESSAGE, frame))
+
+    def _write_at_once(self, frames: list[str | bytes]) -> bool:
+        """Write a text without the library's queue and its task, if nothing is there and the network takes more."""
+        writer, frame = self._writer, frames[0]
+        if writer is None or self._tap is not None or len(frames) > 1 or not isinstance(frame, str):
+            return False
+        if not self._engine.queue.is_idle or writer.protocol.writing_paused or self._engine.ws.closed:
+            return False
+        try:
+            # What `send_frame` does before it waits for the network, which must not be begun outside of a task.
+            writer._write_websocket_frame(f"{engine_packet.MESSAGE}{frame}".encode(), WSMsgType.TEXT, 0)
+        except OSError:
+            return False  # the library finds out what is wrong, and ends the connection
+        return True
 
     def unreadable(self, error: Exception, frame: Any) -> None:
         """Report a frame that the library, or whoever takes the events, could not handle."""
@@ -300,7 +318,8 @@ class Link:
         for writer in [each for each in args if isinstance(each, WebSocketWriter)]:
             self._transport = writer.transport
             if self.is_fast:
-                writer.transport = cast(asyncio.Transport, Cork(writer.transport))
+                self._cork = writer.transport = cast(Any, Cork(writer.transport))
+                self._writer = writer if fast_path.is_aiohttp_known() else None
         self._websocket = aiohttp.ClientWebSocketResponse(*args, **kwargs)
         if self._tap is not None:  # it is told of what `receive` gives, which a splitter would pass by
             self._tap.websocket(self._websocket)
@@ -322,7 +341,9 @@ class Link:
             self._watchdog = self._loop.call_later(remaining, self._watch)
 
     async def _room(self) -> None:
-        """Wait until the outbound queue has room."""
+        """Wait for the next turn where much was written in this one, and until the outbound queue has room."""
+        if self._cork is not None and not self._cork.has_room:
+            await asyncio.sleep(0)
         queue = self._engine.queue
         deadline = self._loop.time() + self._config.request_timeout
         while self.is_open and queue.qsize() >= OUTBOUND_LIMIT:

@@ -30,6 +30,11 @@ class Outbound:
         """How many wait."""
         return len(self._queue)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether all has been worked off, and the reader waits for the next one."""
+        return self._reader is not None and not self._reader.done()
+
     def empty(self) -> bool:
         """Whether none waits."""
         return not self._queue

@@ -37,6 +37,7 @@ PRIVATE = {
     "_handle_event": socketio.AsyncClient,
     "_read_loop_websocket": engineio.AsyncClient,
     "_receive_packet": engineio.AsyncClient,
+    "_write_websocket_frame": WebSocketWriter,
 }
 """Every private name of a library that the package calls or overrides, and whose it is."""
 

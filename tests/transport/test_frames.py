@@ -257,11 +257,11 @@ async def test_a_batch_is_taken_at_once_and_the_rest_in_turns() -> None:
 async def test_the_network_is_held_up_where_too_much_waits() -> None:
     wire = Wire()
     await asyncio.sleep(0)
-    await wire.put(on_the_wire(f'42["n","{"x" * 10_000}"]') * 40)
+    await wire.put(on_the_wire(f'42["n","{"x" * 10_000}"]') * 4 * BATCH)
     assert wire.protocol.told == ["pause"]
     await wire.end()
     assert wire.protocol.told == ["pause", "resume"]
-    assert len(wire.reader.told) == 40
+    assert len(wire.reader.told) == 4 * BATCH
 
 
 async def test_the_network_is_not_held_up_by_the_beginning_of_a_frame() -> None:
