@@ -96,8 +96,7 @@ class Engine(engineio.AsyncClient):  # type: ignore[misc]
             if count == BATCH:
                 count = 0
                 await asyncio.sleep(0)
-            if splitter is None or splitter.queued:
-                # `receive` may wait, at a ping for one, while others are queued: nothing may overtake them.
+            if splitter is None or splitter.has_queued:
                 frame = await receive()
             else:
                 splitter.wait()

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Any
 
+from aiohttp import WSMsgType
 from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
 
 Take = Callable[[bytes, int, int], bool]
@@ -36,6 +37,7 @@ _MASKED, _MASK_SIZE = 0x80, 4
 _TWO_BYTES, _EIGHT_BYTES = 126, 127  # in place of a length: it follows, in so many bytes
 _SHORT, _LONG = Struct(">H").unpack_from, Struct(">Q").unpack_from
 _LONGEST_HEAD = 14
+_GIVEN = (WSMsgType.TEXT, WSMsgType.BINARY)
 # After an upgrade none comes, and the protocol's own takes most of a kilobyte.
 _NO_ANSWERS: deque[Any] = deque(maxlen=0)
 
@@ -123,6 +125,11 @@ class Splitter:
         """Give nobody anything any more: all goes by the queue."""
         if not self._is_through:
             self._pass_all(self._data[self._place :])
+
+    @property
+    def has_queued(self) -> bool:
+        """Whether something is queued that is the task's; what only controls the web socket it is not given."""
+        return any(frame.type in _GIVEN for frame, _ in self.queued)
 
     # --- what the network brings -------------------------------------------------------------------------------------
 
@@ -220,6 +227,8 @@ class Splitter:
         finally:
             self._place, self._left = place, left
             self._size -= place - before
+            if self._size < self._wanted and not self._is_through:  # what is left is the beginning of a frame
+                self._data, self._place = data[place:], 0
 
     def _taker(self) -> Take | None:
         return self._take if self._take is not None and not self._is_between_fragments and self._may_take() else None

@@ -235,6 +235,15 @@ async def test_nothing_overtakes_what_waits() -> None:
     assert [args[0] for _, args in wire.reader.told] == list(range(len(numbers)))
 
 
+async def test_a_ping_behind_what_is_queued_holds_nothing_up() -> None:
+    wire = Wire()
+    # Before the reader begins, all goes by the queue.
+    await wire.put(b"".join(map(on_the_wire, ['42["n",0]', _PING, '42["n",1]', _PING])), turns=20)
+    await wire.put(on_the_wire('42["n",2]'), turns=3)
+    assert wire.reader.told == [("n", (0,)), ("n", (1,)), ("n", (2,))]
+    await wire.end()
+
+
 async def test_a_batch_is_taken_at_once_and_the_rest_in_turns() -> None:
     wire = Wire()
     await asyncio.sleep(0)
@@ -252,6 +261,7 @@ async def test_a_batch_is_taken_at_once_and_the_rest_in_turns() -> None:
     assert len(told) == 11 * BATCH
     await wire.end()
     assert len(told) == 20 * BATCH
+    assert wire.splitter._data == b""  # nothing of it is kept
 
 
 async def test_the_network_is_held_up_where_too_much_waits() -> None:
