@@ -129,10 +129,9 @@ def conversation_from_wire(payload: object) -> Conversation:
             medecin = each if medecin is None else medecin
     title = "" if title is None else text_of(title) or ""
     named, told = named_in_title(title)
-    if named is None or word is not None or number is not None:
-        context = _context(word, number, named, told)
-    else:
-        context = (named, told)
+    context_type: ContextType | str | None = named
+    if context_type is None or word is not None or number is not None:
+        context_type, told = _context(word, number, named, told)
     return _FORM.filled(
         (
             payload,
@@ -140,7 +139,8 @@ def conversation_from_wire(payload: object) -> Conversation:
             title,
             None if kind is None else text_of(kind),
             conversation_status_from_wire(status),
-            *context,
+            context_type,
+            told,
             patient,
             medecin,
             people,
