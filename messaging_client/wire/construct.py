@@ -100,13 +100,22 @@ class Form(Generic[Model]):
         first = self.filled((None,) * len(fields))
         self._has_dictionary = any(type(each) is dict for each in gc.get_referents(first))
 
-    def filled(self, values: tuple[Any, ...]) -> Model:
-        """Make a model of the values of all its fields, in their own order."""
-        if self._has_dictionary:
-            return complete(self._model, dict(zip(self._fields, values, strict=True)), self._given)
-        made = _new(self._model)
+    def empty(self) -> Model:
+        """Make a model that `filled` gives its fields; until then it is good for nothing.
+
+        Made before what it will refer to, it costs the collector less: what the collector meets before anything that
+        refers to it, it takes for garbage at first.
+        """
+        return _new(self._model)
+
+    def filled(self, values: tuple[Any, ...], into: Model | None = None) -> Model:
+        """Make a model of the values of all its fields, in their own order; `into` is one that `empty` made."""
+        made = _new(self._model) if into is None else into
         _set_given(made, self._given)
         _set_extra(made, None)
         _set_private(made, None)
-        any(map(_setter_of(made), self._fields, values))  # setting gives None, so `any` runs to the end
+        if self._has_dictionary:
+            _set_fields(made, dict(zip(self._fields, values, strict=True)))
+        else:
+            any(map(_setter_of(made), self._fields, values))  # setting gives None, so `any` runs to the end
         return made

@@ -230,7 +230,7 @@ def known_person(identity: int, word: str, people: Iterable[Participant]) -> Par
         return None
     for each in people:
         if each.type is kind and each.id == identity:
-            return with_raw(each, None)
+            return _FORM.filled((None, identity, kind, each.name, each.first_name, each.last_name, each.specialite))
     return make_participant(kind, identity)
 
 
