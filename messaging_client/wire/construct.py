@@ -88,23 +88,34 @@ class Form(Generic[Model]):
 
     """
 
-    __slots__ = ("_given", "_has_dictionary", "_model", "_places", "_rest")
+    __slots__ = ("_fields", "_given", "_has_dictionary", "_model")
 
     def __init__(self, model: type[Model]) -> None:
         fields = tuple(model.model_fields)
         self._model = model
-        self._places = ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__", *fields)
+        self._fields = fields
         self._given = Given(fields)
-        self._rest = (self._given, None, None)
         self._has_dictionary = False
         # A class learns its attributes from its first objects; it no longer does once many without any were made.
         first = self.filled((None,) * len(fields))
         self._has_dictionary = any(type(each) is dict for each in gc.get_referents(first))
 
-    def filled(self, values: tuple[Any, ...]) -> Model:
-        """Make a model of the values of all its fields, in their own order."""
+    def empty(self) -> Model:
+        """Make a model that `filled` gives its fields; until then it is good for nothing.
+
+        Made before what it will refer to, it costs the collector less: what the collector meets before anything that
+        refers to it, it takes for garbage at first.
+        """
+        return _new(self._model)
+
+    def filled(self, values: tuple[Any, ...], into: Model | None = None) -> Model:
+        """Make a model of the values of all its fields, in their own order; `into` is one that `empty` made."""
+        made = _new(self._model) if into is None else into
+        _set_given(made, self._given)
+        _set_extra(made, None)
+        _set_private(made, None)
         if self._has_dictionary:
-            return complete(self._model, dict(zip(self._places[len(self._rest) :], values, strict=True)), self._given)
-        made = _new(self._model)
-        any(map(_setter_of(made), self._places, self._rest + values))  # setting gives None, so `any` runs to the end
+            _set_fields(made, dict(zip(self._fields, values, strict=True)))
+        else:
+            any(map(_setter_of(made), self._fields, values))  # setting gives None, so `any` runs to the end
         return made

@@ -117,6 +117,7 @@ def conversation_from_wire(payload: object) -> Conversation:
         identity = to_id(identity)
         if identity is None:
             raise PayloadError("a conversation has no id", payload)
+    made = _FORM.empty()
     people = _participants(fields, shape.groups[0])
     patient = medecin = None
     for each in people:
@@ -127,10 +128,9 @@ def conversation_from_wire(payload: object) -> Conversation:
             medecin = each if medecin is None else medecin
     title = "" if title is None else text_of(title) or ""
     named, told = named_in_title(title)
-    if named is None or word is not None or number is not None:
-        context = _context(word, number, named, told)
-    else:
-        context = (named, told)
+    context_type: ContextType | str | None = named
+    if context_type is None or word is not None or number is not None:
+        context_type, told = _context(word, number, named, told)
     return _FORM.filled(
         (
             payload,
@@ -138,7 +138,8 @@ def conversation_from_wire(payload: object) -> Conversation:
             title,
             None if kind is None else text_of(kind),
             conversation_status_from_wire(status),
-            *context,
+            context_type,
+            told,
             patient,
             medecin,
             people,
@@ -146,7 +147,8 @@ def conversation_from_wire(payload: object) -> Conversation:
             unread if type(unread) is int and 0 <= unread <= _MOST_UNREAD else _count(unread) or 0,
             time_of(created_at),
             time_of(last_activity),
-        )
+        ),
+        made,
     )
 
 
@@ -229,12 +231,12 @@ def _preview(payload: object, people: tuple[Participant, ...]) -> MessagePreview
     content, time, number, word = shape.values(payload)
     if not isinstance(content, str):
         return None
+    made = _PREVIEW_FORM.empty()
     keys = shape.groups[0]
     sender = None
     if len(keys) == 2 and type(number) is int and type(word) is str:  # id and type of a participant, as mostly
         sender = known_person(number, word, people)
     if sender is None:
         sender = person_in(payload, keys, SENDER, people_index(people)) or Participant()
-    return _PREVIEW_FORM.filled(
-        (payload, content if content.isascii() else well_formed(content), time_of(time), sender)
-    )
+    text = content if content.isascii() else well_formed(content)
+    return _PREVIEW_FORM.filled((payload, text, time_of(time), sender), made)

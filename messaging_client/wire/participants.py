@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -59,7 +58,6 @@ _SHAPES = Shapes(
 INFO_SHAPES = Shapes(*_NAMES)
 _OBJECT_SHAPES = Shapes((("id",), first), (("type",), first), *_NAMES)
 _FORM = Form(Participant)
-_names_of = attrgetter("name", "first_name", "last_name", "specialite")  # `__dict__` would make a dictionary
 _Told = tuple[Any, ...]
 """Id, type, name, last name, first name and specialité as one part of a message spells them."""
 
@@ -145,7 +143,8 @@ def make_participant(
 
 def with_raw(participant: Participant, raw: object) -> Participant:
     """Give the same person with another `raw`."""
-    return _FORM.filled((raw, participant.id, participant.type, *_names_of(participant)))
+    who = participant  # not its `__dict__`: looking at that would make one
+    return _FORM.filled((raw, who.id, who.type, who.name, who.first_name, who.last_name, who.specialite))
 
 
 def people_index(participants: Iterable[Participant]) -> dict[tuple[UserType, Id], Participant]:
@@ -231,7 +230,7 @@ def known_person(identity: int, word: str, people: Iterable[Participant]) -> Par
         return None
     for each in people:
         if each.type is kind and each.id == identity:
-            return _FORM.filled((None, identity, kind, *_names_of(each)))
+            return _FORM.filled((None, identity, kind, each.name, each.first_name, each.last_name, each.specialite))
     return make_participant(kind, identity)
 
 

@@ -113,9 +113,10 @@ def _is_number(value: object) -> bool:
 _Said = tuple[tuple[Any, ...], ...]
 """Keys and values of a payload, and the keys of the object in it, all in their order."""
 
-_MET: dict[tuple[int, str], tuple[_Said, Participant] | None] = {}
-"""By id and type as payloads spell them; None for those who were met once, most of whom are not met again."""
-_MOST_MET = 1000
+_MET: dict[str, dict[int, tuple[_Said, Participant] | None]] = {}
+"""By type, as payloads spell it, and id; None for those who were met once, most of whom are not met again."""
+_MOST_MET = 1000  # of each type
+_MOST_WORDS = 4  # spellings of types; a server has two
 _LONGEST_WORD = 64
 _INFO = "info"
 
@@ -131,15 +132,21 @@ def participant_in_list(payload: object) -> Participant:
         return participant_from_wire(payload)
     identity, word = payload.get("id"), payload.get("type")
     # True, 1 and 1.0 are the same key, hence the type; other spellings are not shared, that is all.
-    if type(identity) is not int or type(word) is not str or len(word) > _LONGEST_WORD:
+    if type(identity) is not int or type(word) is not str:
         return participant_from_wire(payload)
-    met = _MET.get((identity, word), _UNKNOWN)
+    if not 0 <= identity < FIRST_TOO_LONG or len(word) > _LONGEST_WORD:
+        return participant_from_wire(payload)
+    alike = _MET.get(word)
+    if alike is None:
+        if len(_MET) >= _MOST_WORDS:
+            _MET.clear()
+        alike = _MET[word] = {}
+    met = alike.get(identity, _UNKNOWN)
     if met is _UNKNOWN:
         made = _read(payload, identity, word)
-        if -FIRST_TOO_LONG < identity < FIRST_TOO_LONG:
-            if len(_MET) >= _MOST_MET:
-                _MET.clear()
-            _MET[identity, word] = None
+        if len(alike) >= _MOST_MET:
+            alike.clear()
+        alike[identity] = None
         return made
     if met is not None and met[0] == _said(payload):
         return met[1]  # type: ignore[no-any-return]
@@ -147,7 +154,7 @@ def participant_in_list(payload: object) -> Participant:
         return participant_from_wire(payload)
     own = {name: dict(value) if name == _INFO and type(value) is dict else value for name, value in payload.items()}
     made = participant_from_wire(own)
-    _MET[identity, word] = _said(own), made
+    alike[identity] = _said(own), made
     return made
 
 
@@ -155,7 +162,7 @@ def _read(payload: dict[Any, Any], identity: int, word: str) -> Participant:
     """Read as `participant_from_wire` does: at once where there is nothing but id, type and `info`, as mostly."""
     info = payload.get(_INFO)
     kind = TYPES.get(word)
-    if len(payload) != 3 or type(info) is not dict or kind is None or not 0 <= identity < FIRST_TOO_LONG:
+    if len(payload) != 3 or type(info) is not dict or kind is None:
         return participant_from_wire(payload)
     shape = INFO_SHAPES[tuple(info)]
     name, last_name, first_name, specialite = shape.values(info)

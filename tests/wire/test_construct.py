@@ -145,6 +145,10 @@ def test_a_form_makes_what_pydantic_makes(has_dictionary: bool, monkeypatch: pyt
         assert [*copied.__dict__] == ["first", "second", "third"]
         assert copied.model_fields_set == theirs.model_fields_set
     assert Pair.model_validate(fresh) is fresh
+    before = FORM.empty()
+    assert FORM.filled((1, "b", (3,)), before) is before
+    assert [*before.__dict__.items()] == [*theirs.__dict__.items()]
+    assert (before, before.model_fields_set) == (theirs, theirs.model_fields_set)
 
 
 def test_what_a_form_makes_is_immutable_and_shares_nothing() -> None:

@@ -239,16 +239,29 @@ def test_what_one_list_says_of_a_person_is_not_told_of_another() -> None:
         regulars._MET.clear()
 
 
+def test_a_doctor_is_remembered_however_many_patients_there_are() -> None:
+    regulars._MET.clear()
+    patients = [{"id": number, "type": "patient"} for number in range(3 * regulars._MOST_MET)]
+    found = [
+        conversation_from_wire({"id": 1, "participants": [each, *with_doctor(1)["participants"]]}) for each in patients
+    ]
+    assert len({id(each.participants[1]) for each in found[1:]}) == 1
+
+
 def test_who_is_remembered_of_lists_is_bounded() -> None:
+    regulars._MET.clear()
     for number in range(3000):
         conversation_from_wire({"id": 1, "participants": [{"id": number, "type": "patient"}]})
     for _ in range(3):
         conversation_from_wire(with_doctor(1, name="x" * 1000))
         conversation_from_wire(with_doctor(1, id=10**30))
         conversation_from_wire(with_doctor(1, type="y" * 1000))
-    assert len(regulars._MET) <= regulars._MOST_MET
-    assert regulars._MET.get((979, "medecin")) is None
-    assert not any(number >= 10**19 or len(word) > 64 for number, word in regulars._MET)
+    assert all(len(each) <= regulars._MOST_MET for each in regulars._MET.values())
+    assert regulars._MET["medecin"].get(979) is None
+    assert not any(number >= 10**19 or len(word) > 64 for word, met in regulars._MET.items() for number in met)
+    for number in range(100):
+        conversation_from_wire({"id": 1, "participants": [{"id": 1, "type": f"type {number}"}]})
+        assert len(regulars._MET) <= regulars._MOST_WORDS
 
 
 def test_a_payload_that_is_changed_later_changes_no_other_message() -> None:
