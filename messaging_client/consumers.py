@@ -40,7 +40,7 @@ class Hub(Protocol):
     around: Callable[[Callable[..., Any], str], Callable[..., Any]]
 
     def may_linger(self, subscription: Subscription[Any]) -> bool:
-        """Whether its worker may wait for the next event; it is told with `let_go` when nothing comes."""
+        """Whether its worker may wait for the next event; it is let go when nothing comes."""
         ...
 
     def publish(self, event: Any) -> None:
@@ -326,14 +326,9 @@ class Subscription(Consumer[E]):
     def cancel(self) -> None:
         """Take no more events; what waits is dropped."""
         super().cancel()
-        self.let_go()
+        self._let_go()
 
-    @property
-    def taken(self) -> int:
-        """How many events its handler was given."""
-        return self._taken
-
-    def let_go(self) -> None:
+    def _let_go(self) -> None:
         """End the worker that waits for the next event."""
         lingering, self._lingering = self._lingering, None
         if lingering is not None and not lingering.done():
@@ -341,7 +336,7 @@ class Subscription(Consumer[E]):
 
     def _wake(self) -> None:
         if self._lingering is not None:
-            self.let_go()
+            self._let_go()
         elif self._worker is None or self._worker.done():
             if self._task_name is None:
                 self._task_name = f"messaging_client {self.name}"

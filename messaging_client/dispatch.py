@@ -292,11 +292,11 @@ class Dispatcher:
     def _let_go_idle(self) -> None:
         self._sweep = None
         for subscription, taken in tuple(self._lingering.items()):
-            if subscription.taken == taken:
+            if subscription._taken == taken:
                 del self._lingering[subscription]  # if it is busy, it will ask again
-                subscription.let_go()
+                subscription._let_go()
             else:
-                self._lingering[subscription] = subscription.taken
+                self._lingering[subscription] = subscription._taken
         if self._lingering:
             self._sweep = asyncio.get_running_loop().call_later(_LINGER, self._let_go_idle)
 
@@ -306,7 +306,7 @@ class Dispatcher:
         if self._sweep is not None:
             self._sweep.cancel()
         for subscription in self._lingering:
-            subscription.let_go()
+            subscription._let_go()
         self._lingering.clear()
 
     # --- the end -----------------------------------------------------------------------------------------------------

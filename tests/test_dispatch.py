@@ -602,7 +602,7 @@ async def test_what_comes_as_a_worker_is_let_go_is_handled() -> None:
     subscription = place.subscribe(Message, got.append)
     place.publish(message(0))
     await until(lambda: subscription._lingering is not None)
-    subscription.let_go()
+    subscription._let_go()
     place.publish(message(1))
     assert not place.has_handled_all()
     await place.handled()
