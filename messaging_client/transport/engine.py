@@ -96,14 +96,9 @@ class Engine(engineio.AsyncClient):  # type: ignore[misc]
             if count == BATCH:
                 count = 0
                 await asyncio.sleep(0)
-            if splitter is None or splitter.has_queued:
-                frame = await receive()
-            else:
+            if splitter is not None and not splitter.has_queued:
                 splitter.wait()
-                try:
-                    frame = await receive()
-                finally:
-                    splitter.hold()
+            frame = await receive()
             if frame.type is WSMsgType.TEXT and take(frame.data):
                 continue
             if not isinstance(frame.data, str | bytes):

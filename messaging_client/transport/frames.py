@@ -107,19 +107,15 @@ class Splitter:
     # --- what the task that reads says -------------------------------------------------------------------------------
 
     def attach(self, take: Take, may_take: Callable[[], bool]) -> None:
-        """Give whole texts to `take` from now on, while the task that reads waits, if `may_take` says so before it."""
+        """Give whole texts to `take` from now on, while the task that reads waits, where `may_take` says so."""
         self._take, self._may_take = take, may_take
         self._is_free = False
 
     def wait(self) -> None:
-        """The task has worked off what was queued, and waits for the next frame."""
+        """The task has worked off what was queued, and waits for the next frame, until there is one."""
         self._is_free = True
         if self._size >= self._wanted or self._has_ended:
             self._soon()
-
-    def hold(self) -> None:
-        """The task has a frame in hand: nothing may overtake it."""
-        self._is_free = False
 
     def detach(self) -> None:
         """Give nobody anything any more: all goes by the queue."""

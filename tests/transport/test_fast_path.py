@@ -245,6 +245,18 @@ def test_the_integers_stay_integers() -> None:
 
 
 @pytest.mark.parametrize("is_fast", [True, False])
+@pytest.mark.parametrize("state", ["connected", "disconnected"])
+def test_a_ping_is_answered_while_there_is_a_connection(is_fast: bool, state: str) -> None:
+    async def outcome() -> list[str]:
+        reader = Reader(is_fast=is_fast)
+        reader.link.sio.eio.state = state
+        await reader.read("2")
+        return [packet.encode() for packet in reader.link.sio.eio.queue._queue]
+
+    assert asyncio.run(outcome()) == (["3"] if state == "connected" else [])
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
 def test_a_server_that_reads_no_answers_is_left_on_its_next_event(is_fast: bool) -> None:
     async def outcome() -> Outcome:
         reader = Reader(is_fast=is_fast)
@@ -328,6 +340,22 @@ async def test_every_end_is_the_same_and_nothing_is_told_after_it(
                 await peer.visit.emit("after")
         assert await asyncio.wait_for(asyncio.shield(link.ended), 20) is cause
     assert told == [("before", ())] or (frame is None and not told)
+
+
+async def test_what_comes_while_the_link_is_left_is_not_told(switch: bool) -> None:
+    told: list[Any] = []
+
+    async def late(visit: Visit) -> None:
+        await visit.welcome()
+        while (frame := await visit.receive()) is not None:
+            if frame == "41":
+                await visit.emit("late")
+
+    async with Peer(late) as peer, linked(peer.url, told) as link:
+        assert link.is_fast is switch
+        await link.close(politely=True)
+        await peer.until(lambda: peer.visit.frames[-1:] == ["41"])
+    assert told == []
 
 
 async def test_silence_ends_the_link_though_only_events_came(switch: bool) -> None:

@@ -19,8 +19,11 @@ from peers import Peer, poll
 from test_fast_path import Outcome, Reader, acknowledgements, events, linked
 
 from messaging_client.canonical import can_be_written
+from messaging_client.models import ConnectionCause as Cause
 from messaging_client.transport import fast_path
+from messaging_client.transport.engine import UNREAD_LIMIT
 from messaging_client.transport.frames import _MOST_WAITING, BATCH, Splitter
+from messaging_client.transport.packets import INVALID_FRAME
 
 pytestmark = pytest.mark.skipif(
     fast_path._version("aiohttp") < fast_path._KNOWN_AIOHTTP[0], reason="this aiohttp is older: all goes by its queue"
@@ -235,6 +238,32 @@ async def test_nothing_overtakes_what_waits() -> None:
     assert [args[0] for _, args in wire.reader.told] == list(range(len(numbers)))
 
 
+async def test_a_masked_text_is_not_taken_as_it_stands() -> None:
+    wire = Wire()
+    await asyncio.sleep(0)
+    await wire.put(bytes([0x81, 0x80 | 9]) + b"\0\0\0\1" + b'42["n",1]')  # which means 42[#n",0]
+    await wire.end()
+    assert [name for name, _ in wire.reader.told] == [INVALID_FRAME]
+
+
+async def test_what_waits_for_an_attachment_lets_nothing_by() -> None:
+    wire = Wire()
+    await asyncio.sleep(0)
+    frames = ['451-["e",{"_placeholder":true,"num":0}]', '42["n",1]']
+    await wire.put(b"".join(map(on_the_wire, frames)))
+    await wire.end()
+    assert [name for name, _ in wire.reader.told] == [INVALID_FRAME]
+
+
+async def test_a_server_that_reads_no_answers_is_left_within_a_batch() -> None:
+    wire = Wire()
+    await asyncio.sleep(0)
+    await wire.put(on_the_wire("2") * (UNREAD_LIMIT + 2 * BATCH) + on_the_wire('42["e"]'))
+    await wire.end()
+    assert wire.reader.told == []
+    assert wire.link.ended.result() is Cause.CONNECTION_LOST
+
+
 async def test_a_ping_behind_what_is_queued_holds_nothing_up() -> None:
     wire = Wire()
     # Before the reader begins, all goes by the queue.
@@ -308,7 +337,7 @@ async def test_a_text_that_is_no_utf_8_ends_it(before: int) -> None:
     assert wire.reader.told == [("e", ())] * before
 
 
-@pytest.mark.parametrize("before", [0, 2 * BATCH])
+@pytest.mark.parametrize("before", [0, 5 * BATCH])
 @pytest.mark.parametrize("turns", [0, 1, 20])
 async def test_all_that_came_before_the_end_is_told_and_nothing_that_comes_behind_it(before: int, turns: int) -> None:
     event = on_the_wire('42["e"]')

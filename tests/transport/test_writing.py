@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from typing import Any
 
-from peers import Peer, Visit
+from peers import Peer, Visit, poll
 from test_fast_path import linked
 
 from messaging_client.transport import fast_path
@@ -89,9 +89,11 @@ async def test_a_closed_socket_is_left_to_the_library() -> None:
         await gone
 
     async with Peer(brief) as peer, linked(peer.url, []) as link:
-        await link._engine.ws.close()
+        closing = asyncio.create_task(link._engine.ws.close())
+        await poll(lambda: link._engine.ws.closed)
         assert not link._write_at_once(['2["n"]'])
         gone.set_result(None)
+        await asyncio.wait_for(closing, 20)
 
 
 async def test_without_a_version_of_aiohttp_that_is_known_all_goes_by_the_queue(monkeypatch: Any) -> None:
