@@ -342,19 +342,20 @@ async def test_every_end_is_the_same_and_nothing_is_told_after_it(
     assert told == [("before", ())] or (frame is None and not told)
 
 
-async def test_what_comes_while_the_link_is_left_is_not_told(switch: bool) -> None:
+async def test_what_comes_while_the_link_is_left_is_not_told(switch: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Any] = []
-
-    async def late(visit: Visit) -> None:
-        await visit.welcome()
-        while (frame := await visit.receive()) is not None:
-            if frame == "41":
-                await visit.emit("late")
-
-    async with Peer(late) as peer, linked(peer.url, told) as link:
+    async with Peer() as peer, linked(peer.url, told) as link:
         assert link.is_fast is switch
+        say_goodbye = link._say_goodbye
+
+        async def slowly() -> None:
+            await peer.visit.emit("late")
+            await peer.visit.emit("later", "x" * 100_000)
+            await asyncio.sleep(0.05)  # for what must not come there is no event
+            await say_goodbye()
+
+        monkeypatch.setattr(link, "_say_goodbye", slowly)
         await link.close(politely=True)
-        await peer.until(lambda: peer.visit.frames[-1:] == ["41"])
     assert told == []
 
 

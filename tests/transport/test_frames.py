@@ -337,7 +337,7 @@ async def test_a_text_that_is_no_utf_8_ends_it(before: int) -> None:
     assert wire.reader.told == [("e", ())] * before
 
 
-@pytest.mark.parametrize("before", [0, 5 * BATCH])
+@pytest.mark.parametrize("before", [0, 20 * BATCH])
 @pytest.mark.parametrize("turns", [0, 1, 20])
 async def test_all_that_came_before_the_end_is_told_and_nothing_that_comes_behind_it(before: int, turns: int) -> None:
     event = on_the_wire('42["e"]')
