@@ -64,12 +64,12 @@ async def _clients(setting: Setting) -> AsyncIterator[Plan]:
 async def _sessions(setting: Setting) -> AsyncIterator[Plan]:
     opened = [1, 20] if setting.quick else [1, 10, 100, 1_000]
     filled = [0, 500] if setting.quick else [0, 1_000, 10_000, 50_000]
-    count = setting.some(10_000, 500)
+    count, rounds = setting.some(10_000, 500), setting.some(4, 1)
     sides: dict[str, Side] = {}
     async with server() as url:
         places = [(many, 0) for many in opened] + [(1, held) for held in filled[1:]]
         for many, held in places:
-            given = {"url": url, "token": TOKEN, "opened": many, "filled": held, "count": count}
+            given = {"url": url, "token": TOKEN, "opened": many, "filled": held, "count": count, "rounds": rounds}
             sides[f"{many} sessions, {held} messages"] = partial(python, "ours", "sessions", given, speed=setting.speed)
         one = "1 sessions, 0 messages"
         most, longest = f"{opened[-1]} sessions, 0 messages", f"1 sessions, {filled[-1]} messages"

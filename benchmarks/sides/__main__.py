@@ -1,7 +1,7 @@
 """One run of one side: `python -m benchmarks.sides ours flood '{"url": …}'` prints what it measured as JSON.
 
-With `"speed": true` among what is given, uvloop runs it where it is installed; with false nothing of the extra for speed
-is there, whatever is installed.
+With `"speed": true` among what is given, uvloop runs it where it is installed; with false nothing of the extra for
+speed is there, whatever is installed.
 """
 
 from __future__ import annotations

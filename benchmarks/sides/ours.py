@@ -106,18 +106,32 @@ def _recorded(client: MessagingClient) -> Iterator[None]:
         assert not recorder.is_full, "not everything was written down"
 
 
-async def sessions(url: str, token: str, opened: int, filled: int, count: int) -> dict[str, float]:
-    """A flood for one of so many open sessions, which holds so many messages before."""
-    async with _client(url, token) as client, AsyncExitStack() as stack:
+async def sessions(url: str, token: str, opened: int, filled: int, count: int, rounds: int) -> dict[str, float]:
+    """Floods for one of so many open sessions, which holds so many messages before; in each round they are new ones."""
+    async with _client(url, token) as client:
         flooded = _Flooded(client)
         async with client.conversation(1):
             await timed_flood(flooded.ask, flooded.arrivals, 0, 3_000, first=1_000_000, conversation=1)
-        entered = [client.conversation(CONVERSATION + each) for each in range(opened)]
+        measured = [await _sessions(client, flooded, number, opened, filled, count) for number in range(2, rounds + 2)]
+    return {
+        "rate": statistics.harmonic_mean([each["rate"] for each in measured]),
+        "cpu_us": statistics.fmean([each["cpu_us"] for each in measured]),
+    }
+
+
+async def _sessions(
+    client: MessagingClient, flooded: _Flooded, number: int, opened: int, filled: int, count: int
+) -> dict[str, float]:
+    first = number * 1_000_000
+    async with AsyncExitStack() as stack:
+        entered = [client.conversation(first + each) for each in range(opened)]
         await at_a_time(CONNECTING_AT_A_TIME, [_entering(stack, each) for each in entered])
         entered[0].on_change(_show)
-        measured = await timed_flood(flooded.ask, flooded.arrivals, filled, count, conversation=CONVERSATION)
+        measured = await timed_flood(
+            flooded.ask, flooded.arrivals, filled, count, first=first, conversation=entered[0].conversation_id
+        )
         assert len(entered[0].messages) == 1 + filled + count
-        return measured
+    return measured
 
 
 def _entering(stack: AsyncExitStack, session: ConversationSession) -> Any:
