@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from peers import Peer
 from test_fast_path import linked
+from test_frames import _turned_on as _turned_on  # in this file, too
+from test_frames import pytestmark as pytestmark
 
 from messaging_client.transport import fast_path
 from messaging_client.transport.cork import MOST_BYTES
