@@ -329,7 +329,7 @@ class Subscription(Consumer[E]):
         self._let_go()
 
     def _let_go(self) -> None:
-        """End the worker that waits for the next event."""
+        """Let the worker go on that waits for the next event; where there is none, it ends."""
         lingering, self._lingering = self._lingering, None
         if lingering is not None and not lingering.done():
             lingering.set_result(None)

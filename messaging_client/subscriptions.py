@@ -373,6 +373,3 @@ class Subscriptions:
 guard(Expectation)  # where exceptions leave the package: see `messaging_client.boundary`
 
 __all__ = ["ALL_EVENTS", "Event", "EventHook", "Expectation", "MessageHook", "Subscriptions"]
-
-
-guard(Expectation)  # where exceptions leave the package

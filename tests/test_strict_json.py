@@ -45,6 +45,9 @@ def test_from_a_place_on_is_as_that_part_by_itself(text: str, before: str) -> No
 @example("[-Infinity]", b"")
 @example("[" * 100_000, b"42")
 @example("9" * 5000, b"")
+@example('["' + "x" * 3000 + '",18446744073709551616,-0.0]', b"42")
+@example('["' + "\u00e9" * 3000 + '",18446744073709551616,-0.0]', b"42")
+@example('["' + "x" * 3000 + '",NaN]', b"42")
 def test_bytes_are_read_as_their_text(text: str, before: bytes) -> None:
     data = before + text.encode()
     expected = outcome(strict_json.loads, text)

@@ -36,7 +36,6 @@ _WHOLE_TEXT = _FINAL | 0x01
 _MASKED, _MASK_SIZE = 0x80, 4
 _TWO_BYTES, _EIGHT_BYTES = 126, 127  # in place of a length: it follows, in so many bytes
 _SHORT, _LONG = Struct(">H").unpack_from, Struct(">Q").unpack_from
-_LONGEST_HEAD = 14
 _GIVEN = (WSMsgType.TEXT, WSMsgType.BINARY)
 # After an upgrade none comes, and the protocol's own takes most of a kilobyte.
 _NO_ANSWERS: deque[Any] = deque(maxlen=0)
@@ -100,7 +99,7 @@ class Splitter:
         self._place = 0  # up to which it is worked off
         self._more: list[bytes] = []  # what came after it
         self._size = 0  # of all that is not worked off
-        self._wanted = 1  # how much of it there must be, or there is nothing to do
+        self._wanted = 2  # how much of it there must be, or there is nothing to do
         self._left = BATCH
         self._next_turn: asyncio.Handle | None = None
 

@@ -237,7 +237,7 @@ class Link:
     def _write_at_once(self, frames: list[str | bytes]) -> bool:
         """Write a text without the library's queue and its task, if nothing is there and the network takes more."""
         writer, frame = self._writer, frames[0]
-        if writer is None or self._tap is not None or len(frames) > 1 or not isinstance(frame, str):
+        if writer is None or len(frames) > 1 or not isinstance(frame, str):
             return False
         if not self._engine.queue.is_idle or writer.protocol.writing_paused or self._engine.ws.closed:
             return False
@@ -315,17 +315,19 @@ class Link:
 
     def new_websocket(self, *args: Any, **kwargs: Any) -> aiohttp.ClientWebSocketResponse:
         """Make what aiohttp makes of these arguments, with what is ours under it."""
-        for writer in [each for each in args if isinstance(each, WebSocketWriter)]:
-            self._transport = writer.transport
-            if self.is_fast:
-                self._cork = writer.transport = cast(Any, Cork(writer.transport))
-                self._writer = writer if fast_path.is_aiohttp_known() else None
+        # A tap is told of what the socket's own methods are given and give, which must not be passed by.
+        passes_by = self.is_fast and self._tap is None and fast_path.is_aiohttp_known()
+        for each in args:
+            if isinstance(each, WebSocketWriter):
+                self._transport = each.transport
+                self._writer = each if passes_by else None
+                if self.is_fast:
+                    self._cork = each.transport = cast(Any, Cork(each.transport))
+            elif passes_by and isinstance(each, WebSocketDataQueue):
+                self.splitter = splitter_before(each, self._most_bytes, self.heard)
         self._websocket = aiohttp.ClientWebSocketResponse(*args, **kwargs)
-        if self._tap is not None:  # it is told of what `receive` gives, which a splitter would pass by
+        if self._tap is not None:
             self._tap.websocket(self._websocket)
-        elif self.is_fast and fast_path.is_aiohttp_known():
-            for queue in [each for each in args if isinstance(each, WebSocketDataQueue)]:
-                self.splitter = splitter_before(queue, self._most_bytes, self.heard)
         return self._websocket
 
     def _watch(self) -> None:
