@@ -299,7 +299,7 @@ class ConversationState:
         if is_new:
             self.arrivals.add(self.messages.get(message.id) or message)
             if self._typists is not None:
-                self._typists.stopped(message.sender)
+                self._typists.sent(message)
 
     def _take(self, message: Message, *, is_new: bool = False) -> bool:
         """Put a message of the server in its place; gives whether anything changed."""
@@ -322,7 +322,8 @@ class ConversationState:
         if person is not None and not person.is_same_person(user):
             if self._typists is None:
                 self._typists = TypingUsers(self._host._clock, self._host._config.typing_expiry, self.changed)
-            self._typists.hear(person, event)
+            waiting = self._host._feed.waiting(self.conversation_id)
+            self._typists.hear(person, event, waiting)
 
     # --- watching ----------------------------------------------------------------------------------------------------
 

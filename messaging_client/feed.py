@@ -136,6 +136,11 @@ class Feed:
         if thread.held is None:
             thread.held = []
 
+    def waiting(self, conversation_id: Id) -> frozenset[Id]:
+        """Ids of the live messages of a conversation that came and are not told yet."""
+        thread = self.threads.get(conversation_id)
+        return frozenset() if thread is None else frozenset(thread.held_ids)
+
     def tell_held(self, thread: Thread, count: int) -> None:
         """Tell the first `count` that wait, in order; the others wait on."""
         if thread.held:

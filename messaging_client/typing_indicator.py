@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
+from typing import NamedTuple
 
 from messaging_client.clock import Clock, end_task
 from messaging_client.errors import TransportError
 from messaging_client.events import TypingEvent
-from messaging_client.models import Participant, UserType
+from messaging_client.models import Id, Message, Participant, UserType
 
 SEND_INTERVAL = 2.0
 """Seconds between two signs that the user still types: less than half of what others wait for the next one."""
+
+
+class _Typist(NamedTuple):
+    person: Participant
+    until: float
+    waiting: Collection[Id]
 
 
 class TypingUsers:
@@ -28,44 +35,56 @@ class TypingUsers:
         self._clock = clock
         self._expiry = expiry
         self._changed = changed
-        self._until: dict[tuple[UserType, object], tuple[Participant, float]] = {}
+        self._until: dict[tuple[UserType, Id], _Typist] = {}
         self._sweeper: asyncio.Task[None] | None = None
 
     @property
     def present(self) -> tuple[Participant, ...]:
         """Those who type now, in the order in which they began."""
         now = self._clock.monotonic()
-        return tuple(person for person, until in self._until.values() if until > now)
+        return tuple(each.person for each in self._until.values() if each.until > now)
 
-    def hear(self, person: Participant, event: TypingEvent) -> None:
-        """Somebody types, or has stopped."""
+    def hear(self, person: Participant, event: TypingEvent, waiting: Collection[Id] = ()) -> None:
+        """Somebody types, or has stopped.
+
+        Args:
+            person: who.
+            event: what came.
+            waiting: messages that came before it and are told after it; they end nothing that began since.
+        """
         if not event.is_typing:
             self.stopped(person)
             return
         key = (person.type, person.id)
         is_new = key not in self._until
-        self._until[key] = (person, self._clock.monotonic() + self._expiry)
+        self._until[key] = _Typist(person, self._clock.monotonic() + self._expiry, waiting)
         if self._sweeper is None:
             self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
         if is_new:
             self._changed()
 
     def stopped(self, person: Participant) -> None:
-        """Somebody has stopped, or has sent what they wrote."""
+        """Somebody has stopped."""
         if self._until.pop((person.type, person.id), None) is not None:
             self._changed()
+
+    def sent(self, message: Message) -> None:
+        """Somebody has sent what they wrote."""
+        typist = self._until.get((message.sender.type, message.sender.id))
+        if typist is not None and message.id not in typist.waiting:
+            self.stopped(typist.person)
 
     async def _sweep(self) -> None:
         try:
             while self._until:
                 now = self._clock.monotonic()
-                gone = [key for key, (_, until) in self._until.items() if until <= now]
+                gone = [key for key, each in self._until.items() if each.until <= now]
                 for key in gone:
                     del self._until[key]
                 if gone:
                     self._changed()
                 elif self._until:
-                    await self._clock.sleep(min(until for _, until in self._until.values()) - now)
+                    await self._clock.sleep(min(each.until for each in self._until.values()) - now)
         finally:
             self._sweeper = None
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from scenes import DOCTOR, OTHER_DOCTOR, PATIENT, Scene, until
+from scenes import DOCTOR, OTHER_DOCTOR, PATIENT, TIMEOUT, Scene, until
 
 from messaging_client import ConversationSession, PresenceEvent, TypingEvent, UserType
 from messaging_client.errors import NotConnected
@@ -62,6 +62,26 @@ async def test_news_prolong_it_and_a_stop_or_a_message_ends_it() -> None:
         await scene.server.typing(scene.conversation, PATIENT)
         await until(session, lambda: names(session) == ["Marie Dupont"])
         await scene.say("voilà")
+        await until(session, lambda: names(session) == [])
+
+
+async def test_a_message_that_waits_for_a_read_ends_nothing_that_began_after_it() -> None:
+    async with watched(ManualClock()) as (scene, session):
+        feed, target = session._client._feed, scene.conversation
+        scene.server.faults.silence("new_messages", count=None)
+        feed.hold(feed.threads[target])  # as while what was missed is read
+        await scene.server.typing(target, PATIENT)
+        await scene.say("voilà")
+        async with asyncio.timeout(TIMEOUT):
+            while not feed.waiting(target):
+                await asyncio.sleep(0)
+        async with session._client.expect(TypingEvent) as again:
+            await scene.server.typing(target, PATIENT)
+        await again
+        feed.release(feed.threads[target])
+        assert [message.content for message in session.messages] == ["voilà"]
+        assert names(session) == ["Marie Dupont"]
+        await scene.say("et encore")
         await until(session, lambda: names(session) == [])
 
 
