@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import psutil
 import pytest
 from engineio import base_client as engine_registry
@@ -32,6 +33,12 @@ def forget_cancelled_timers() -> None:
     loop._timer_cancelled_count = 0
 
 
+def idle_connections() -> int:
+    """How many connections of REST wait for the next request, as they do for `IDLE_SECONDS`."""
+    pools = [each for each in gc.get_objects() if isinstance(each, aiohttp.BaseConnector)]
+    return sum(len(waiting) for pool in pools for waiting in pool._conns.values())
+
+
 Cycle = Callable[[], Awaitable[None]]
 
 
@@ -49,7 +56,7 @@ class Inventory:
         gc.collect()
         return cls(
             len(asyncio.all_tasks()),
-            descriptors(),
+            descriptors() - idle_connections(),
             len(engine_registry.connected_clients),
             psutil.Process().memory_info().rss,
             Counter(f"{type(each).__module__}.{type(each).__qualname__}" for each in gc.get_objects()),
@@ -67,6 +74,7 @@ async def count(cycle: Cycle, times: int) -> None:
     await poll(lambda: len(asyncio.all_tasks()) == 1)
     after = Inventory.take()
     assert (after.tasks, after.descriptors, after.registry) == (before.tasks, before.descriptors, before.registry)
+    assert idle_connections() <= 1
     assert after.memory - before.memory < 4_000_000
     growth = after.objects - before.objects
     grown = {name: number for name, number in growth.items() if number >= times // 2 and name not in NOT_OURS}
