@@ -67,14 +67,14 @@ async def test_news_prolong_it_and_a_stop_or_a_message_ends_it() -> None:
 
 async def test_a_message_that_waits_for_a_read_ends_nothing_that_began_after_it() -> None:
     async with watched(ManualClock()) as (scene, session):
-        feed, target = session._client._feed, scene.conversation
+        feed, target, came = session._client._feed, scene.conversation, asyncio.Event()
         scene.server.faults.silence("new_messages", count=None)
         feed.hold(feed.threads[target])  # as while what was missed is read
+        feed.threads[target].on_held = came.set
         await scene.server.typing(target, PATIENT)
         await scene.say("voilà")
         async with asyncio.timeout(TIMEOUT):
-            while not feed.waiting(target):
-                await asyncio.sleep(0)
+            await came.wait()
         async with session._client.expect(TypingEvent) as again:
             await scene.server.typing(target, PATIENT)
         await again
