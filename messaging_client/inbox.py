@@ -60,7 +60,8 @@ class InboxHost(Host, Protocol):
 class Inbox:
     """The user's conversations, most recent first, kept up to date. An async context manager, made by the client.
 
-    Entering it joins every conversation of the user, so that each message is seen as it comes.
+    Entering it joins every conversation of the user, so that each message is seen as it comes. As after `join_all`, the
+    client stays in them until it is closed: an inbox that ends takes nothing away from handlers that rely on it.
     """
 
     def __init__(self, client: InboxHost) -> None:
