@@ -275,6 +275,30 @@ class Consumer(Generic[E]):
         self._hub.remove(self)
 
 
+class Onlooker(Consumer[E]):
+    """Somebody of ours who looks at each event at once, and so in order with events of other kinds."""
+
+    def __init__(self, hub: Hub, label: str, look: Callable[[E], None]) -> None:
+        super().__init__(hub, label, 0, None)
+        self._look = look
+
+    @property
+    def name(self) -> str:
+        """Who it is, for reports."""
+        return self._look.__qualname__
+
+    def offer(self, event: E) -> None:
+        """Look at an event; what goes wrong keeps it from nobody else."""
+        if not self._cancelled:
+            try:
+                self._look(event)
+            except Exception as error:  # noqa: BLE001 - as of a handler
+                self._hub.report_error(self, event, error)
+
+    def _is_busy(self) -> bool:
+        return False
+
+
 class Subscription(Consumer[E]):
     """A handler that is called with each event, one at a time and in order. A context manager that cancels on leaving.
 

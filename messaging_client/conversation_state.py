@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import Any
 
 from messaging_client.arrivals import Arrivals
-from messaging_client.dispatch import Subscription
 from messaging_client.errors import MessagingError, NotFound
 from messaging_client.events import ConnectionChange, ConversationUpdated, TypingEvent
 from messaging_client.feed import Key
@@ -100,11 +99,10 @@ class ConversationState:
         host, target = self._host, self.conversation_id
         self._stops.append(host._feed.watch(target, self._message))
         self._stops.append(host._outbox.listen(target, self._outgoing))
-        subscriptions: tuple[Subscription[Any], ...] = (
-            host._dispatcher.subscribe(TypingEvent, self._typing, conversation_id=target),
-            host._dispatcher.subscribe(ConversationUpdated, self._updated, conversation_id=target),
-        )
-        self._stops.extend(each.cancel for each in subscriptions)
+        # At once: a message that comes next ends the typing, also where both come together.
+        self._stops.append(host._dispatcher.watch(TypingEvent, self._typing, conversation_id=target).cancel)
+        updates = host._dispatcher.subscribe(ConversationUpdated, self._updated, conversation_id=target)
+        self._stops.append(updates.cancel)
         with host._rest.page_kept(target) as pages:
             is_after = await host._hold_room(target, self)
         for outgoing in host._outbox.pending(target):
