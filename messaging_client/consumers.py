@@ -275,6 +275,30 @@ class Consumer(Generic[E]):
         self._hub.remove(self)
 
 
+class Onlooker(Consumer[E]):
+    """Somebody of ours who looks at each event at once, and so in order with events of other kinds."""
+
+    def __init__(self, hub: Hub, label: str, look: Callable[[E], None]) -> None:
+        super().__init__(hub, label, 0, None)
+        self._look = look
+
+    @property
+    def name(self) -> str:
+        """Who it is, for reports."""
+        return self._look.__qualname__
+
+    def offer(self, event: E) -> None:
+        """Look at an event; what goes wrong keeps it from nobody else."""
+        if not self._cancelled:
+            try:
+                self._look(event)
+            except Exception as error:  # noqa: BLE001 - as of a handler
+                self._hub.report_error(self, event, error)
+
+    def _is_busy(self) -> bool:
+        return False
+
+
 class Subscription(Consumer[E]):
     """A handler that is called with each event, one at a time and in order. A context manager that cancels on leaving.
 
@@ -335,9 +359,10 @@ class Subscription(Consumer[E]):
             lingering.set_result(None)
 
     def _wake(self) -> None:
-        if self._lingering is not None:
-            self._let_go()
-        elif self._worker is None or self._worker.done():
+        lingering, self._lingering = self._lingering, None
+        if lingering is not None and not lingering.done():
+            lingering.set_result(None)
+        elif self._worker is None or self._worker.done() or lingering is not None:  # cancelled while it waited
             if self._task_name is None:
                 self._task_name = f"messaging_client {self.name}"
             self._worker = asyncio.get_running_loop().create_task(self._work(), name=self._task_name)
@@ -371,7 +396,9 @@ class Subscription(Consumer[E]):
 
     async def _more(self) -> bool:
         """Wait for the next event, which takes half of what a new task does; gives whether there is one."""
-        if self._cancelled or not self._hub.may_linger(self):
+        task = asyncio.current_task()
+        # A cancellation that a handler has swallowed is none of those to come.
+        if self._cancelled or task is None or task.cancelling() or not self._hub.may_linger(self):
             return False
         self._lingering = asyncio.get_running_loop().create_future()
         try:

@@ -8,10 +8,9 @@ from contextlib import suppress
 from typing import Any
 
 from messaging_client.arrivals import Arrivals
-from messaging_client.dispatch import Subscription
 from messaging_client.errors import MessagingError, NotFound
 from messaging_client.events import ConnectionChange, ConversationUpdated, TypingEvent
-from messaging_client.feed import Key
+from messaging_client.feed import TEMPORARY, Key, temporary_id
 from messaging_client.few import Few
 from messaging_client.history_pages import HistoryPages
 from messaging_client.host import Host
@@ -100,11 +99,10 @@ class ConversationState:
         host, target = self._host, self.conversation_id
         self._stops.append(host._feed.watch(target, self._message))
         self._stops.append(host._outbox.listen(target, self._outgoing))
-        subscriptions: tuple[Subscription[Any], ...] = (
-            host._dispatcher.subscribe(TypingEvent, self._typing, conversation_id=target),
-            host._dispatcher.subscribe(ConversationUpdated, self._updated, conversation_id=target),
-        )
-        self._stops.extend(each.cancel for each in subscriptions)
+        # At once: a message that comes next ends the typing, also where both come together.
+        self._stops.append(host._dispatcher.watch(TypingEvent, self._typing, conversation_id=target).cancel)
+        updates = host._dispatcher.subscribe(ConversationUpdated, self._updated, conversation_id=target)
+        self._stops.append(updates.cancel)
         with host._rest.page_kept(target) as pages:
             is_after = await host._hold_room(target, self)
         for outgoing in host._outbox.pending(target):
@@ -294,6 +292,8 @@ class ConversationState:
         self.stale()
 
     def _message(self, message: Message, is_new: bool) -> None:
+        if not is_new and str(message.id).startswith(TEMPORARY) and self.messages.get(message.id) is None:
+            return  # it has come under the id that the server gave it
         if self._take(message, is_new=is_new):
             self.changed()
         if is_new:
@@ -306,6 +306,9 @@ class ConversationState:
         message = self.people.named(message)
         known = self.messages.get(message.id)
         settled = self._host._is_own(message) and self._unsent.settle(message, is_new=is_new)
+        relayed_as = temporary_id(message)
+        if relayed_as is not None and relayed_as != message.id:
+            settled = self.messages.remove(relayed_as) or settled
         return self.messages.put(message if known is None else kept(known, message)) or settled
 
     def _outgoing(self, outgoing: Outgoing) -> None:

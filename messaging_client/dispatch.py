@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from messaging_client.boundary import without_frames
 from messaging_client.clock import Clock, SystemClock, end_task, finished_within
-from messaging_client.consumers import Consumer, Subscription
+from messaging_client.consumers import Consumer, Onlooker, Subscription
 from messaging_client.events import CustomEvent, GapDetected, HandlerError, SlowConsumer
 from messaging_client.few import Few
 from messaging_client.lags import Order, Refill
@@ -123,6 +123,12 @@ class Dispatcher:
         subscription: Subscription[CustomEvent] = Subscription(self, name, self._queue_size, None, handler)
         self._add(subscription, self._custom, name)
         return subscription
+
+    def watch(self, event_type: type[E], look: Callable[[E], None], *, conversation_id: Id) -> Onlooker[E]:
+        """Call `look` with each event of that type and conversation at once, before a later one is told."""
+        onlooker: Onlooker[E] = Onlooker(self, event_type.__name__, look)
+        self._register(onlooker, (event_type,), conversation_id)
+        return onlooker
 
     def stream(
         self,

@@ -22,9 +22,11 @@ Watcher = Callable[[Message, bool], None]
 UNFOLLOWED_IDS = 10_000
 """Ids kept, over all conversations that are not followed."""
 
+TEMPORARY = "temp_"
+"""How ids of messages begin that a sender relayed before the server had given them one."""
+
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _LAST = 2  # in an order key, integers as ids have 0 in this place, and texts 1
-_TEMPORARY = "temp_"  # ids of messages that a sender relayed before the server had given them one
 
 
 class Feed:
@@ -272,7 +274,7 @@ class Feed:
 
     def _came_as_temporary(self, thread: Thread, message: Message, key: Key | None) -> bool:
         """Whether its sender relayed it under a temporary id before the server had stored it."""
-        temporary = _temporary_id(message)
+        temporary = temporary_id(message)
         if temporary is None or (temporary not in thread.recent and temporary not in self._unfollowed):
             return False
         self._remember(thread, message, key)
@@ -280,7 +282,7 @@ class Feed:
 
     def _tell_unfollowed(self, message: Message) -> None:
         conversation_id, message_id = message.conversation_id, message.id
-        temporary = None if message.client_message_id is None else _temporary_id(message)
+        temporary = None if message.client_message_id is None else temporary_id(message)
         if self._left and conversation_id in self._left and not self._is_own(message):
             return
         unfollowed = self._unfollowed
@@ -316,7 +318,7 @@ class Feed:
 
     def _remember(self, thread: Thread, message: Message, key: Key | None) -> None:
         thread.recent.setdefault(message.id, key)
-        temporary = None if message.client_message_id is None else _temporary_id(message)
+        temporary = None if message.client_message_id is None else temporary_id(message)
         if temporary is not None and temporary != message.id:
             _keep(thread.relayed, temporary, RECENT_IDS)
 
@@ -342,9 +344,9 @@ class Feed:
             thread.horizon = key
 
 
-def _temporary_id(message: Message) -> Id | None:
+def temporary_id(message: Message) -> Id | None:
     """The id under which a sender relays a message that the server has not given one yet."""
-    return None if message.client_message_id is None else _TEMPORARY + message.client_message_id
+    return None if message.client_message_id is None else TEMPORARY + message.client_message_id
 
 
 def _keep(place: OrderedDict[Id, None], message_id: Id, limit: int) -> None:
@@ -354,4 +356,15 @@ def _keep(place: OrderedDict[Id, None], message_id: Id, limit: int) -> None:
         place.popitem(last=False)
 
 
-__all__ = ["OVERLAP", "RECENT_IDS", "UNFOLLOWED_IDS", "Feed", "Key", "Point", "Thread", "Watcher", "overlapping"]
+__all__ = [
+    "OVERLAP",
+    "RECENT_IDS",
+    "UNFOLLOWED_IDS",
+    "Feed",
+    "Key",
+    "Point",
+    "Thread",
+    "Watcher",
+    "overlapping",
+    "temporary_id",
+]

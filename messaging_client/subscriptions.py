@@ -179,7 +179,7 @@ class Expectation(Generic[E]):
             try:
                 matches = self._predicate is None or self._predicate(event)
             except Exception as error:  # noqa: BLE001 - the user's own predicate: they get its error when they wait
-                self._found.set_exception(error)
+                self._found.set_exception(_as_of_a_coroutine(error))
                 self._found.exception()
                 matches = False
             if matches:
@@ -209,6 +209,15 @@ class Expectation(Generic[E]):
         raise ExpectTimeout(
             f"No {wanted} within {self._timeout:g} s. Events that came and did not match ({self._seen}): {came}"
         )
+
+
+def _as_of_a_coroutine(error: Exception) -> Exception:
+    """Give the error as it comes out of a coroutine: a future takes no StopIteration, as `next` raises it."""
+    if not isinstance(error, StopIteration):
+        return error
+    outer = RuntimeError("The predicate raised StopIteration.")
+    outer.__cause__ = error
+    return outer
 
 
 class Subscriptions:

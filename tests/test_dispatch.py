@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import random
 from collections.abc import Callable
@@ -607,6 +608,45 @@ async def test_what_comes_as_a_worker_is_let_go_is_handled() -> None:
     assert not place.has_handled_all()
     await place.handled()
     assert [each.id for each in got] == [0, 1]
+
+
+async def test_what_comes_as_a_worker_that_waits_is_cancelled_is_handled() -> None:
+    place, got = dispatcher(), []
+    subscription = place.subscribe(Message, got.append)
+    place.publish(message(0))
+    await until(lambda: subscription._lingering is not None)
+    (worker,) = place.workers
+    worker.cancel()  # a handler's, long after it has returned
+    place.publish(message(1))
+    place.publish(message(2))
+    assert not place.has_handled_all()
+    await place.handled()
+    assert [each.id for each in got] == [0, 1, 2]
+    assert worker.cancelled()
+
+
+async def test_a_cancellation_that_a_handler_swallowed_is_none_of_a_later_event() -> None:
+    place, got = dispatcher(), list[Any]()
+    errors = listen(place, HandlerError)
+
+    async def handler(each: Message) -> None:
+        got.append(each.id)
+        task = asyncio.current_task()
+        assert task is not None
+        if each.id == 0:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+        elif each.id == 1:
+            raise asyncio.CancelledError
+
+    place.subscribe(Message, handler)
+    place.publish(message(0))
+    await place.handled()
+    place.publish(message(1))
+    place.publish(message(2))
+    await until(lambda: got == [0, 1, 2] and errors)
+    assert len(errors) == 1
 
 
 @pytest.mark.parametrize("end", ["cancel", "drain", "end_work", "close"])

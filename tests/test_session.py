@@ -10,6 +10,7 @@ from scenes import DOCTOR, LONG_AGO, OTHER_DOCTOR, PATIENT, TIMEOUT, Scene, cont
 
 from messaging_client import (
     ContextType,
+    Message,
     MessageStatus,
     MessageType,
     ServerError,
@@ -367,3 +368,20 @@ async def test_a_read_mark_made_while_the_connection_was_lost_is_seen() -> None:
         await scene.server.start()
         await until(session, lambda: session.messages[0].status is MessageStatus.READ)
         assert session.messages[0].read_at is not None
+
+
+@pytest.mark.parametrize("ids", [("temp_k", 900), (900, "temp_k")], ids=["relay first", "relay last"])
+async def test_a_message_that_was_relayed_under_a_temporary_id_stands_there_once(ids: tuple[int | str, ...]) -> None:
+    async with Scene() as scene:
+        client = await scene.client(DOCTOR)
+        session = await scene.session(client)
+        stream = client.events(Message)
+        told = {"conversation_id": scene.conversation, "content": "x", "sender": {"id": 5, "type": "patient"}}
+        for each in (*ids, 901):
+            payload = told | {"id": each, "client_message_id": "l" if each == 901 else "k"}
+            await scene.server.emit("new_message", payload, conversation_id=scene.conversation)
+        async with asyncio.timeout(TIMEOUT):
+            while (await anext(stream)).id != 901:
+                pass
+        assert sorted(message.id for message in session.messages) == [900, 901]
+        assert session.unread_count == 2

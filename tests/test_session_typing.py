@@ -17,6 +17,8 @@ from messaging_client.models import Participant
 from messaging_client.testing import ManualClock
 from messaging_client.typing_indicator import OwnTyping, TypingUsers
 
+MARIE = {"id": 5, "type": "patient"}
+
 # --- others ----------------------------------------------------------------------------------------------------------
 
 
@@ -83,6 +85,29 @@ async def test_a_message_that_waits_for_a_read_ends_nothing_that_began_after_it(
         assert names(session) == ["Marie Dupont"]
         await scene.say("et encore")
         await until(session, lambda: names(session) == [])
+
+
+@pytest.mark.parametrize("is_held", [False, True], ids=["told at once", "waits for a read"])
+async def test_a_message_that_comes_together_with_typing_ends_it(is_held: bool) -> None:
+    async with watched(ManualClock()) as (scene, session):
+        client, target = session._client, scene.conversation
+        thread = client._feed.threads[target]
+        scene.server.faults.silence("new_messages", count=None)
+        client._feed.hold(thread)  # as while what was missed is read
+        if not is_held:
+            client._feed.release(thread)
+        for name, payload in (
+            ("user_typing", {"conversationId": target, "userId": 5, "userType": "patient", "isTyping": True}),
+            ("new_message", {"id": 900, "conversationId": target, "content": "voilà", "sender": MARIE}),
+        ):
+            client._intake.take(name, (payload,))  # as when both stand in what was read of the socket at a time
+        for _turn in range(10):
+            await asyncio.sleep(0)
+        if is_held:
+            assert names(session) == ["Marie Dupont"]
+            client._feed.release(thread)
+        assert [message.content for message in session.messages] == ["voilà"]
+        assert names(session) == []
 
 
 async def test_oneself_and_unknown_people_are_not_shown() -> None:

@@ -472,6 +472,18 @@ async def test_a_predicate_that_raises(client: MessagingClient, scene: Scene) ->
         await reply
 
 
+async def test_a_predicate_that_finds_nothing_with_next_keeps_the_message_from_nobody(
+    client: MessagingClient, scene: Scene
+) -> None:
+    stream = client.events(Message)
+    async with client.expect(Message, lambda message: next(word for word in () if word)) as reply:
+        await scene.say("bonjour")
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await reply
+    async with asyncio.timeout(5):
+        assert (await anext(stream)).content == "bonjour"
+
+
 async def test_a_block_that_raises_forgets_its_expectation(client: MessagingClient) -> None:
     with pytest.raises(OSError, match="x"):
         async with client.expect(Message):
