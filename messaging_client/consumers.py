@@ -387,7 +387,9 @@ class Subscription(Consumer[E]):
                     if task is not None and task.cancelling():
                         raise
                     self._hub.report_error(self, event, error)
-                except Exception as error:  # noqa: BLE001 - whatever a user's handler raises, the next event comes
+                except (KeyboardInterrupt, SystemExit, GeneratorExit):  # the program ends
+                    raise
+                except BaseException as error:  # noqa: BLE001 - whatever else it raises (`pytest.fail`), the next comes
                     self._hub.report_error(self, event, error)
                 if not self._taken % BATCH:
                     await asyncio.sleep(0)

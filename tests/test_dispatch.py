@@ -150,20 +150,21 @@ async def test_a_handler_that_raises_about_an_error_is_not_told_of_its_own() -> 
 # --- cancellation -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_handler_that_raises_cancellation_is_a_handler_that_raises() -> None:
+@pytest.mark.parametrize("kind", [asyncio.CancelledError, pytest.fail.Exception], ids=["cancelled", "pytest.fail"])
+async def test_a_handler_that_raises_no_exception_is_a_handler_that_raises(kind: type[BaseException]) -> None:
     place, got = dispatcher(), list[Any]()
     errors = listen(place, HandlerError)
 
     async def gives_up(each: Message) -> None:
         got.append(each.id)
-        raise asyncio.CancelledError
+        raise kind
 
     place.subscribe(Message, gives_up)
     for number in range(3):
         place.publish(message(number))
     await until(lambda: len(errors) == 3)
     assert got == [0, 1, 2]
-    assert isinstance(errors[0].error, asyncio.CancelledError)
+    assert isinstance(errors[0].error, kind)
 
 
 @pytest.mark.parametrize("turns", [0, 5], ids=["before it began", "in the handler"])

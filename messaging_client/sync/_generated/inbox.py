@@ -17,7 +17,8 @@ from messaging_client.sync.faces import Face, Subscription
 class Inbox(Face[AsyncInbox]):
     """The user's conversations, most recent first, kept up to date. A context manager, made by the client.
 
-    Entering it joins every conversation of the user, so that each message is seen as it comes.
+    Entering it joins every conversation of the user, so that each message is seen as it comes. As after `join_all`, the
+    client stays in them until it is closed: an inbox that ends takes nothing away from handlers that rely on it.
     """
 
     @property
