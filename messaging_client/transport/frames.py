@@ -3,7 +3,8 @@
 aiohttp's parser makes an object of each and puts it into a queue, at which the task that reads wakes up. Where that
 task waits for the next frame, a text that is whole in one frame needs none of this; whatever else comes goes that way.
 Used of aiohttp, checked with 3.14 (`fast_path.py`): `WebSocketReader`'s `feed_data` and `feed_eof`, the `_buffer` and
-`_protocol` of its queue, the protocol's `_buffer` and `set_parser`. `tests/transport/test_frames.py` pins them.
+`_protocol` of its queue and the `_reading_paused` that it asks that for, the protocol's `_buffer` and `set_parser`.
+`tests/transport/test_frames.py` pins them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from struct import Struct
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import WSMsgType
 from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
@@ -29,6 +30,7 @@ event costs a fifteenth more on asyncio's own loop, for a turn has its price (do
 """
 
 _MOST_WAITING = 128 * 1024  # bytes, as in aiohttp's queue; then the network has to wait
+_MOST_PIECES = 1024  # that are kept apart: the object of each takes more than a few bytes
 
 # RFC 6455, section 5.2: the first byte of a frame has its last fragment's mark and what it is, the second its length.
 _FINAL, _OPCODE, _CLOSE = 0x80, 0x0F, 0x08
@@ -46,6 +48,8 @@ class Splitter:
 
     It splits from the first byte on, so that it knows where a frame begins. It is told when the task that reads waits
     for a frame: only then is anything worked off, and after a frame that is the task's all others wait for it.
+
+    The queue takes it for the protocol, for either holds the network up, and it goes on when both have room again.
 
     Args:
         queue: the parser's, in which the task that reads finds all other frames.
@@ -73,6 +77,7 @@ class Splitter:
         "_next_turn",
         "_place",
         "_protocol",
+        "_reading_paused",
         "_size",
         "_take",
         "_wanted",
@@ -85,6 +90,8 @@ class Splitter:
     def __init__(self, queue: WebSocketDataQueue, most_bytes: int, heard: Callable[[], None]) -> None:
         self.queued: deque[Any] = queue._buffer
         self._protocol: Any = queue._protocol
+        queue._protocol = cast(Any, self)
+        self._reading_paused = False  # by the queue, which has enough; its name for it
         self._most_bytes = most_bytes
         self._heard = heard
         self._loop = asyncio.get_running_loop()
@@ -94,7 +101,7 @@ class Splitter:
         self._is_through = False  # the parser gets all bytes as they come
         self._is_between_fragments = False
         self._has_ended = False
-        self._has_paused = False
+        self._has_paused = False  # because of what waits here
         self._data = b""
         self._place = 0  # up to which it is worked off
         self._more: list[bytes] = []  # what came after it
@@ -113,7 +120,7 @@ class Splitter:
     def wait(self) -> None:
         """The task has worked off what was queued, and waits for the next frame, until there is one."""
         self._is_free = True
-        if self._size >= self._wanted or self._has_ended:
+        if self._size >= self._wanted or self._has_ended or self._has_paused:
             self._soon()
 
     def detach(self) -> None:
@@ -126,6 +133,20 @@ class Splitter:
         """Whether something is queued that is the task's; what only controls the web socket it is not given."""
         return any(frame.type in _GIVEN for frame, _ in self.queued)
 
+    # --- what the queue says -----------------------------------------------------------------------------------------
+
+    def pause_reading(self) -> None:
+        """The queue has enough."""
+        self._reading_paused = True
+        self._protocol.pause_reading()
+
+    def resume_reading(self) -> None:
+        """The queue has room again."""
+        self._reading_paused = False
+        self._soon()
+        if not self._has_paused:
+            self._protocol.resume_reading()
+
     # --- what the network brings -------------------------------------------------------------------------------------
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
@@ -135,14 +156,16 @@ class Splitter:
             return self.parser.feed_data(data)
         if self._size:
             self._more.append(bytes(data))
+            if len(self._more) > _MOST_PIECES:
+                self._more = [b"".join(self._more)]
         else:
             self._data, self._place = bytes(data), 0
         self._size += len(data)
         if self._next_turn is None:
             self._work()
-        if self._size > _MOST_WAITING and self._size >= self._wanted:
+        if self._size > _MOST_WAITING and self._size >= self._wanted and not self._has_paused:
             self._has_paused = True
-            self._protocol.pause_reading()  # each time: the queue lets it go on when somebody reads from it
+            self._protocol.pause_reading()
         return self.parser.feed_data(b"") if self._is_through else (False, b"")
 
     def feed_eof(self) -> None:
@@ -167,8 +190,8 @@ class Splitter:
             self._work()
 
     def _work(self) -> None:
-        """Work off what can be now: a batch, or up to a frame that is the task's."""
-        if self._is_free and self._size >= self._wanted:
+        """Work off what can be now: a batch, or up to a frame that is the task's or fills the queue."""
+        if self._is_free and self._size >= self._wanted and not self._reading_paused:
             if self._more:
                 self._data = b"".join([self._data[self._place :], *self._more])
                 self._place = 0
@@ -184,7 +207,8 @@ class Splitter:
     def _worked_off(self) -> None:
         if self._has_paused:
             self._has_paused = False
-            self._protocol.resume_reading()
+            if not self._reading_paused:
+                self._protocol.resume_reading()
         if self._has_ended:
             self._has_ended = False
             self.parser.feed_eof()
@@ -213,11 +237,14 @@ class Splitter:
                 begin, place = place, stop
                 if first == _WHOLE_TEXT and take is not None and take(data, start, stop):
                     left -= 1
-                elif first & _OPCODE == _CLOSE:
+                elif data[begin] & _OPCODE == _CLOSE:
                     self._pass_all(data[begin:])
                     return
                 else:
                     self._pass_on(data[begin:stop])
+                    left -= 1
+                    if self._reading_paused:
+                        break
                     take = self._taker()
         finally:
             self._place, self._left = place, left

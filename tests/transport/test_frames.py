@@ -314,6 +314,81 @@ async def test_the_network_is_not_held_up_by_the_beginning_of_a_frame() -> None:
     await wire.end()
 
 
+@pytest.mark.parametrize("before", [_PING, '42["n",1]'])
+async def test_the_network_is_held_up_too_where_frames_go_by_the_queue(before: str | None) -> None:
+    wire = Wire()
+    await asyncio.sleep(0)
+    count, most, piece = 6000, 0, 2**16
+    data = (on_the_wire(before) + on_the_wire(Masked(f'42["n","{"x" * 200}"]'))) * count
+    while data:
+        if not wire.protocol._reading_paused:
+            await wire.put(data[:piece])
+            data = data[piece:]
+        most = max(most, wire.splitter._size)
+        await asyncio.sleep(0)
+    await poll(lambda: sum(args != (1,) for _, args in wire.reader.told) == count)
+    await wire.end()
+    assert most <= _MOST_WAITING + piece
+    assert not wire.protocol._reading_paused
+
+
+@pytest.mark.parametrize("frame", [on_the_wire(_PING), one(0x8A, b""), one(0x00, b"")])
+async def test_small_frames_that_are_not_taken_come_by_the_batch_too(frame: bytes) -> None:
+    wire = Wire()
+    await asyncio.sleep(0)
+    await wire.put(one(0x01, b"") + frame * 20_000 + one(0x80, b'42["n"]'))
+    assert wire.splitter._size > 20_000
+    turns = 0
+    while not wire.reader.told:
+        await asyncio.sleep(0)
+        turns += 1
+        assert wire.socket._reader._stalled_reader is None  # it would copy all that it keeps at each frame
+    assert turns > 20_000 / BATCH - 1
+    await wire.end()
+
+
+async def test_nothing_overtakes_a_text_behind_more_pings_than_the_queue_holds() -> None:
+    wire = Wire()
+    wire.reading.cancel()  # before it has begun
+    await wire.put(b"".join([*map(on_the_wire, [_PING] * 2000), on_the_wire('42["n",1]')]))
+    reading = asyncio.create_task(wire._read())
+    await asyncio.sleep(0)
+    await wire.put(on_the_wire('42["n",2]'))
+    await poll(lambda: len(wire.reader.told) == 2)
+    assert wire.reader.told == [("n", (1,)), ("n", (2,))]
+    reading.cancel()
+
+
+async def test_the_end_is_told_behind_what_waits_for_a_full_queue() -> None:
+    wire = Wire()
+    await asyncio.sleep(0)
+    await wire.put(on_the_wire(_PING) * 5000 + on_the_wire('42["n",1]'))
+    wire.protocol.parser.feed_eof()
+    await asyncio.wait_for(asyncio.shield(wire.reading), 20)
+    assert wire.socket.closed
+    assert wire.reader.told == [("n", (1,))]
+
+
+async def test_a_frame_in_pieces_of_few_bytes_is_not_kept_as_an_object_for_each() -> None:
+    wire = Wire()
+    await asyncio.sleep(0)
+    event = on_the_wire(f'42["n","{"x" * 60_000}"]')
+    for start in range(0, len(event), 3):
+        await wire.put(event[start : start + 3])
+        assert len(wire.splitter._more) <= 1024
+    await wire.end()
+    assert [len(args[0]) for _, args in wire.reader.told] == [60_000]
+
+
+async def test_nothing_behind_a_close_frame_that_is_masked_is_told() -> None:
+    wire = Wire()
+    await asyncio.sleep(0)
+    await wire.put(on_the_wire('42["n",1]') + one(0x88, b"\x03\xe8", b"\0\0\0\0") + on_the_wire('42["n",2]'))
+    await wire.end()
+    assert wire.socket.closed
+    assert wire.reader.told == [("n", (1,))]
+
+
 async def test_a_frame_that_is_too_long_is_refused_by_its_head() -> None:
     wire = Wire()
     await asyncio.sleep(0)
