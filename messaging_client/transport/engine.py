@@ -1,9 +1,9 @@
 """The library's two clients, made to hand frames on in order, and past themselves where they have nothing to add.
 
 Private names of the libraries that are used here: `_engineio_client_class`, `_handle_eio_message`, `_handle_connect`,
-`_handle_event`, `_handle_ack` and `_binary_packet` of the client, `_receive_packet` and `_read_loop_websocket` of the
-engine. Checked with python-socketio 5.14 to 5.18 and python-engineio 4.12 to 4.15 (`fast_path.py`);
-`tests/transport/test_link.py` and `tests/transport/test_fast_path.py` pin them.
+`_handle_event`, `_handle_ack` and `_binary_packet` of the client, `_receive_packet`, `_read_loop_websocket` and
+`_write_loop` of the engine. Checked with python-socketio 5.14 to 5.18 and python-engineio 4.12 to 4.15
+(`fast_path.py`); `tests/transport/test_link.py` and `tests/transport/test_fast_path.py` pin them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import engineio
 import socketio
-from aiohttp import WSMsgType
+from aiohttp import ClientError, WSMsgType
 from engineio import packet as engine_packet
 
 from messaging_client.clock import Signal
@@ -58,6 +58,7 @@ class Engine(engineio.AsyncClient):  # type: ignore[misc]
     """The engine client, which hands frames on in order and notes when it last heard from the server."""
 
     link: Link
+    write_loop_task: asyncio.Task[None] | None
 
     def create_queue(self, *_args: Any, **_kwargs: Any) -> Outbound:
         """Give the library a queue of packets."""
@@ -109,6 +110,26 @@ class Engine(engineio.AsyncClient):  # type: ignore[misc]
                 self.link.end(Cause.CONNECTION_LOST)
                 return
             await self._receive_packet(packet)
+
+    async def _write_loop(self) -> None:
+        """Send what is queued, until the reading task says that the connection has ended.
+
+        The library's gives up where it had nothing to send for a while; here the link's watchdog sees to silence. And
+        it ends, and the connection with it, where something cannot be sent any more: what came before that is told.
+        """
+        if not self.link.is_fast:
+            await super()._write_loop()
+            return
+        is_broken = False
+        while (packet := await self.queue.get()) is not None:
+            try:
+                if not is_broken:
+                    await (self.ws.send_bytes if packet.binary else self.ws.send_str)(packet.encode())
+            except (ClientError, OSError):
+                is_broken = True
+            self.queue.task_done()
+        self.queue.task_done()
+        self.write_loop_task = None
 
     async def _receive_packet(self, pkt: engine_packet.Packet) -> None:
         self.link.heard()

@@ -54,7 +54,7 @@ class Splitter:
     Args:
         queue: the parser's, in which the task that reads finds all other frames.
         most_bytes: how long a frame must not be; such a one goes to the parser, which refuses it by its head.
-        heard: called when something came.
+        heard: called when a text was taken, or a part of a frame came.
 
     Attributes:
         parser: aiohttp's, which gets all other frames, each once it is whole.
@@ -151,7 +151,6 @@ class Splitter:
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         """Take what came, as the parser does, and give what that gives: whether it broke the protocol."""
-        self._heard()
         if self._is_through:
             return self.parser.feed_data(data)
         if self._size:
@@ -163,6 +162,8 @@ class Splitter:
         self._size += len(data)
         if self._next_turn is None:
             self._work()
+        if 0 < self._size < self._wanted:
+            self._heard()  # a frame that is long in coming
         if self._size > _MOST_WAITING and self._size >= self._wanted and not self._has_paused:
             self._has_paused = True
             self._protocol.pause_reading()
@@ -216,6 +217,7 @@ class Splitter:
     def _split(self) -> None:
         """Give whole frames on, one after the other."""
         data, place, before, left = self._data, self._place, self._place, self._left
+        taken = left
         take, most, end = self._taker(), self._most_bytes, len(self._data)
         self._wanted = 2
         try:
@@ -243,10 +245,13 @@ class Splitter:
                 else:
                     self._pass_on(data[begin:stop])
                     left -= 1
+                    taken -= 1
                     if self._reading_paused:
                         break
                     take = self._taker()
         finally:
+            if left < taken:
+                self._heard()  # what only controls the web socket is no sign of the server behind it
             self._place, self._left = place, left
             self._size -= place - before
             if self._size < self._wanted and not self._is_through:  # what is left is the beginning of a frame

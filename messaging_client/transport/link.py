@@ -149,8 +149,8 @@ class Link:
             raise explain(self._refusal)
         if self._connecting.done() and (failure := failure_of(self._connecting)):
             raise explain(failure)
-        loops = (self._engine.read_loop_task, self._engine.write_loop_task)
-        if self.ended.done() or self._engine.state != "connected" or not all(loops):
+        loops = [task for task in (self._engine.read_loop_task, self._engine.write_loop_task) if task]
+        if self.ended.done() or self._engine.state != "connected" or len(loops) < 2:
             self.end(Cause.CONNECTION_LOST)
             raise ConnectFailed("The server ended the connection during the handshake; look at its log.")
         # Whatever way a loop ends, even by an exception, the link has ended.

@@ -37,6 +37,7 @@ PRIVATE = {
     "_handle_eio_message": socketio.AsyncClient,
     "_handle_event": socketio.AsyncClient,
     "_read_loop_websocket": engineio.AsyncClient,
+    "_write_loop": engineio.AsyncClient,
     "_receive_packet": engineio.AsyncClient,
     "_write_websocket_frame": WebSocketWriter,
 }
