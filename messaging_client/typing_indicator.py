@@ -35,7 +35,7 @@ class TypingUsers:
         self._clock = clock
         self._expiry = expiry
         self._changed = changed
-        self._until: dict[tuple[UserType, Id], _Typist] = {}
+        self._until: dict[tuple[UserType, Id | None], _Typist] = {}
         self._sweeper: asyncio.Task[None] | None = None
 
     @property
