@@ -431,6 +431,27 @@ async def test_a_refused_token_is_said_in_one_line_and_not_shown(name: str, tmp_
         assert not holds_secret(errors)
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        ("ask_sync.py", ("15", "79", "?", "soon"), "SECONDS"),
+        ("webrtc_offer.py", ("call", "the-one"), "CONVERSATION"),
+        ("bot_triage.py", ("--timezone", "Nowhere/Never"), "Europe/Paris"),
+        ("bot_triage.py", ("--timezone", ""), "Europe/Paris"),
+        ("bot_triage.py", ("--hours", "late"), "8-18"),
+        ("bot_triage.py", ("--days", "3"), "1-5"),
+    ],
+)
+async def test_an_argument_that_cannot_be_used_is_said_with_what_would_be(
+    name: str, given: tuple[str, ...], said: str
+) -> None:
+    async with Scene() as scene, running(scene, name, *given) as example:
+        code, errors = await example.end(None)
+    assert code
+    assert "Traceback" not in errors
+    assert said in errors.splitlines()[-1]
+
+
 async def test_an_unknown_filter_is_said_in_one_line() -> None:
     async with Scene() as scene, running(scene, "doctor_inbox.py", "photos") as example:
         code, errors = await example.end(None)
