@@ -316,6 +316,7 @@ async def test_the_load_of_200_users_is_measured(tmp_path: Path) -> None:
 async def test_the_load_is_measured_on_a_server_whose_key_is_known(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("k" * 40)
     args = ("--users", "4", "--messages", "1", "--seconds", "0.1", "--secret-file", str(tmp_path / "key"))
+    args += ("--plot", str(tmp_path / "latency.png"))
     async with MessagingServer(secret="k" * 40) as server, Scene() as scene:
         async with running(scene, "load_harness.py", *args, MESSAGING_URL=server.url) as load:
             assert "4 messages sent, 0 lost, 0 doubled" in await load.output()
