@@ -35,9 +35,13 @@ def main(ordonnance: str, doctor: str, question: str, seconds: float) -> int:
 if __name__ == "__main__":
     if len(sys.argv) not in (4, 5):
         sys.exit("usage: ask_sync.py ORDONNANCE DOCTOR QUESTION [SECONDS]")
+    ordonnance, doctor, question, *rest = sys.argv[1:]
     try:
-        ordonnance, doctor, question, *rest = sys.argv[1:]
-        sys.exit(main(ordonnance, doctor, question, float(rest[0]) if rest else 60.0))
+        seconds = float(rest[0]) if rest else 60.0
+    except ValueError:
+        sys.exit("SECONDS must be a number, such as 60.")
+    try:
+        sys.exit(main(ordonnance, doctor, question, seconds))
     except KeyboardInterrupt:
         sys.exit(130)
     except MessagingError as error:

@@ -99,14 +99,25 @@ async def main(practice: Practice, store: str | None) -> None:
 def from_to(text: str) -> tuple[int, int]:
     """Read `8-18`."""
     first, _, last = text.partition("-")
+    if not (first.isdecimal() and last.isdecimal()):
+        raise argparse.ArgumentTypeError("give two numbers with a dash between: 1-5 for days, 8-18 for hours")
     return int(first), int(last)
+
+
+def zone(text: str) -> ZoneInfo:
+    """Find a time zone by its name."""
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        advice = "give a name such as Europe/Paris, and where no name is known: pip install tzdata"
+        raise argparse.ArgumentTypeError(advice) from None
 
 
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Answers patients when the practice is closed.")
     parser.add_argument("--days", type=from_to, default=(1, 5), metavar="1-5", help="open days, Monday is 1")
     parser.add_argument("--hours", type=from_to, default=(8, 18), metavar="8-18", help="open from 8:00 until 18:00")
-    parser.add_argument("--timezone", type=ZoneInfo, default="Europe/Paris", help="where the practice is")
+    parser.add_argument("--timezone", type=zone, default="Europe/Paris", help="where the practice is")
     parser.add_argument("--store", metavar="FILE", help="an SQLite file: what was written meanwhile is looked at, too")
     return parser.parse_args()
 
@@ -117,5 +128,5 @@ if __name__ == "__main__":
         practice = Practice(range(given.days[0], given.days[1] + 1), range(*given.hours), given.timezone)
         with suppress(KeyboardInterrupt):
             asyncio.run(main(practice, given.store))
-    except (MessagingError, ZoneInfoNotFoundError) as error:
+    except MessagingError as error:
         sys.exit(str(error))

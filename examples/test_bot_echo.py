@@ -1,10 +1,15 @@
 """Tests of the bot in bot_echo.py, with the pytest plugin that comes with the package.
 
     $ pip install pytest "messaging-client[server]"
-    $ pytest examples/test_bot_echo.py
+    $ pytest test_bot_echo.py           # copied into a folder of yours, with bot_echo.py
+
+In a copy of the project, whose own tests have other settings, with the environment that `make` makes:
+
+    $ .venv/bin/python -m pytest --asyncio-mode=strict examples/test_bot_echo.py
 
 No server has to run: `messaging_server` is one, fresh for each test, and `messaging_client_factory` makes clients of
-it. Asynchronous tests run under the plugin of anyio, which is there already; pytest-asyncio does as well.
+it. Asynchronous tests run under the plugin of anyio, which is there already. pytest-asyncio does as well; in its mode
+`auto` leave the mark out.
 """
 
 from __future__ import annotations

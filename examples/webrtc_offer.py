@@ -84,8 +84,8 @@ async def main(what: str, conversation_id: Id) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3 or sys.argv[1] not in ("answer", "call"):
-        sys.exit("usage: webrtc_offer.py answer|call CONVERSATION")
+    if len(sys.argv) != 3 or sys.argv[1] not in ("answer", "call") or not sys.argv[2].isdecimal():
+        sys.exit("usage: webrtc_offer.py answer|call CONVERSATION, which is the number of one")
     try:
         with suppress(KeyboardInterrupt):
             asyncio.run(main(sys.argv[1], int(sys.argv[2])))

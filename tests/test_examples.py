@@ -316,6 +316,7 @@ async def test_the_load_of_200_users_is_measured(tmp_path: Path) -> None:
 async def test_the_load_is_measured_on_a_server_whose_key_is_known(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("k" * 40)
     args = ("--users", "4", "--messages", "1", "--seconds", "0.1", "--secret-file", str(tmp_path / "key"))
+    args += ("--plot", str(tmp_path / "latency.png"))
     async with MessagingServer(secret="k" * 40) as server, Scene() as scene:
         async with running(scene, "load_harness.py", *args, MESSAGING_URL=server.url) as load:
             assert "4 messages sent, 0 lost, 0 doubled" in await load.output()
@@ -429,6 +430,27 @@ async def test_a_refused_token_is_said_in_one_line_and_not_shown(name: str, tmp_
         assert code == 1
         assert "Traceback" not in errors
         assert not holds_secret(errors)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        ("ask_sync.py", ("15", "79", "?", "soon"), "SECONDS"),
+        ("webrtc_offer.py", ("call", "the-one"), "CONVERSATION"),
+        ("bot_triage.py", ("--timezone", "Nowhere/Never"), "Europe/Paris"),
+        ("bot_triage.py", ("--timezone", ""), "Europe/Paris"),
+        ("bot_triage.py", ("--hours", "late"), "8-18"),
+        ("bot_triage.py", ("--days", "3"), "1-5"),
+    ],
+)
+async def test_an_argument_that_cannot_be_used_is_said_with_what_would_be(
+    name: str, given: tuple[str, ...], said: str
+) -> None:
+    async with Scene() as scene, running(scene, name, *given) as example:
+        code, errors = await example.end(None)
+    assert code
+    assert "Traceback" not in errors
+    assert said in errors.splitlines()[-1]
 
 
 async def test_an_unknown_filter_is_said_in_one_line() -> None:

@@ -53,8 +53,12 @@ async def chat(
         return await _serve(server, store=store, light=light, host=host, port=port, expose=expose)
     if server.reads_stdin:
         raise ConfigurationError("chat reads the keyboard: the token cannot come from standard input (--token-file -).")
-    if "TEXTUAL_DRIVER" not in os.environ and not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise ConfigurationError("chat needs a terminal; tail, inbox and send work without one.")
+    # Textual draws on standard error: in a file of it would be messages.
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    if "TEXTUAL_DRIVER" not in os.environ and not all(each.isatty() for each in streams):
+        raise ConfigurationError(
+            "chat needs a terminal, for standard error too; tail, inbox and send work without one."
+        )
     from messaging_client.tui.running import run_chat
 
     report, broken = await run_chat(server.client(store=store), is_stored=store is not None, light=light)

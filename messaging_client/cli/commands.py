@@ -166,7 +166,8 @@ async def send(
 ) -> int:
     """Send a message, and print its id.
 
-    The id is printed when the server has stored the message; until then it is tried, and never sent twice.
+    The id is printed when the server has stored the message; until then it is tried, and nothing is sent twice by
+    guesswork.
     """
     from messaging_client.cli.send import send as deliver
 

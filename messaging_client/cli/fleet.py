@@ -9,7 +9,7 @@ from typing import Annotated, cast
 import typer
 
 from messaging_client.cli.exit_codes import ExitCode
-from messaging_client.cli.options import JsonOption, ServerArguments, with_server
+from messaging_client.cli.options import JsonOption, ServerArguments, keep_log_quiet, with_server
 from messaging_client.errors import ConfigurationError
 
 NatsOption = Annotated[
@@ -135,6 +135,7 @@ def fleet(
     from messaging_client.cli.output import json_line, say
     from messaging_client.fleet import fleet_status
 
+    keep_log_quiet()
     status = asyncio.run(fleet_status(nats, account, nats_options=_options(nats_credentials)))
     if as_json:
         say(json_line({"lag": status.lag} | asdict(status)))

@@ -137,6 +137,36 @@ def reason_of(error: OSError | UnicodeError) -> str:
     return (error.strerror or type(error).__name__).lower() if isinstance(error, OSError) else "it is no text"
 
 
+def signing_key_in(file: Path) -> str:
+    """Read the key that the embedded server signs tokens with.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is too short.
+    """
+    from messaging_client.testing.tokens import check_secret
+
+    try:
+        key = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeError) as error:
+        raise ConfigurationError(
+            f"The key in {file} cannot be read: {reason_of(error)}; give the file of `serve --secret-file`."
+        ) from None
+    try:
+        check_secret(key)
+    except ConfigurationError:
+        raise ConfigurationError(
+            f"The key in {file} is too short: `head -c 32 /dev/urandom | base64 > FILE` makes one."
+        ) from None
+    return key
+
+
+def keep_log_quiet() -> None:
+    """Print no records: what is logged as a warning is told as an event or an error, and would be printed twice."""
+    import logging
+
+    logging.getLogger("messaging_client").addHandler(logging.NullHandler())
+
+
 def with_server(command: Callable[..., Coroutine[Any, Any, int]]) -> Callable[..., None]:
     """Give a command the options of `ServerArguments`, as its first argument, and run it to its exit code."""
     own = inspect.signature(command, eval_str=True)
@@ -145,10 +175,8 @@ def with_server(command: Callable[..., Coroutine[Any, Any, int]]) -> Callable[..
     @functools.wraps(command)
     def run(**given: Any) -> None:
         import asyncio
-        import logging
 
-        # What is logged as a warning is printed here as an event or an error; Python would print it once more.
-        logging.getLogger("messaging_client").addHandler(logging.NullHandler())
+        keep_log_quiet()
         server = ServerArguments(**{name: given.pop(name) for name in common.parameters})
         raise typer.Exit(asyncio.run(command(server, **given)))
 

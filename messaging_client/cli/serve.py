@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import sys
 from pathlib import Path
 
 from messaging_client.cli.exit_codes import ExitCode
+from messaging_client.cli.options import reason_of, signing_key_in
 from messaging_client.cli.output import complain
 from messaging_client.errors import ConfigurationError
 from messaging_client.testing import MessagingServer
@@ -26,12 +28,18 @@ def run_server(*, host: str, port: int, database: str, secret_file: Path | None)
         The exit code.
     """
     try:
-        secret = None if secret_file is None else secret_file.read_text().strip()
+        secret = None if secret_file is None else signing_key_in(secret_file)
         asyncio.run(serve(host=host, port=port, database=database, secret=secret, on_ready=_say_ready))
-    except (ConfigurationError, OSError) as error:
-        complain(f"The server cannot start: {error}")
-        return ExitCode.FAILED
-    return ExitCode.OK
+    except ConfigurationError as error:
+        reason = str(error)
+    except OSError as error:
+        reason = reason_of(error)
+        if error.errno == errno.EADDRINUSE:
+            reason = f"port {port} is in use: end what listens there, or give another with --port (0: a free one)."
+    else:
+        return ExitCode.OK
+    complain(f"The server cannot start: {reason}")
+    return ExitCode.FAILED
 
 
 def _say_ready(server: MessagingServer) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import jwt
 
 from messaging_client.cli.exit_codes import ExitCode
-from messaging_client.cli.options import ServerArguments, reason_of
+from messaging_client.cli.options import ServerArguments, signing_key_in
 from messaging_client.cli.output import in_utc, json_line, say
-from messaging_client.errors import AuthenticationError, ConfigurationError
+from messaging_client.errors import AuthenticationError
 from messaging_client.harmless import printable
 from messaging_client.transport.auth import TokenSource, usable_tokens
 from messaging_client.words import duration
@@ -24,13 +24,7 @@ def mint(*, user_type: str, user_id: int, secret_file: Path, expires_in: float) 
     """Print a token for the embedded server that has the key in this file."""
     from messaging_client.testing import mint_token
 
-    try:
-        secret = secret_file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeError) as error:
-        raise ConfigurationError(
-            f"The key in {secret_file} cannot be read: {reason_of(error)}; give the file of `serve --secret-file`."
-        ) from None
-    say(mint_token(secret, user_type, user_id, expires_in=expires_in))
+    say(mint_token(signing_key_in(secret_file), user_type, user_id, expires_in=expires_in))
     return ExitCode.OK
 
 

@@ -11,10 +11,10 @@ from typing import Any
 from nats.js import JetStreamContext, api
 from nats.js.errors import NotFoundError
 
-from messaging_client.errors import ConfigurationError, ConnectFailed
+from messaging_client.errors import ConnectFailed
 from messaging_client.fleet.layout import Layout
 from messaging_client.fleet.nats_server import connected
-from messaging_client.fleet.streams import consumers
+from messaging_client.fleet.streams import consumers, no_stream
 from messaging_client.fleet.troubles import TROUBLES
 
 
@@ -72,7 +72,7 @@ async def fleet_status(
             dead = await js.stream_info(layout.dead_stream)
             return await _status(js, layout, stream, dead)
         except NotFoundError:
-            raise ConfigurationError(f"There is no stream {layout.stream} on this NATS server.") from None
+            raise no_stream(layout) from None
         except TROUBLES as error:
             raise ConnectFailed(f"NATS does not answer ({type(error).__name__}); is JetStream enabled?") from None
     finally:

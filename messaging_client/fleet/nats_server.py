@@ -39,7 +39,9 @@ async def connected(url: str | list[str], options: dict[str, Any]) -> Nats:
             await client.connect(servers=servers, **given)
     except TROUBLES as error:
         await client.close()
-        raise ConnectFailed(f"NATS cannot be reached ({type(error).__name__}); is the server running?") from None
+        raise ConnectFailed(
+            f"NATS cannot be reached ({type(error).__name__}); check its address, and that it runs."
+        ) from None
     return client
 
 

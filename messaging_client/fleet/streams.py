@@ -73,11 +73,15 @@ async def check(js: JetStreamContext, layout: Layout, marks: Mapping[str, str]) 
     try:
         info = await insist(lambda: js.stream_info(layout.stream))
     except NotFoundError:
-        raise ConfigurationError(
-            f"There is no stream {layout.stream} on this NATS server: start a relay of the account "
-            f"{layout.account} first."
-        ) from None
+        raise no_stream(layout) from None
     _refuse(layout.stream, _marks_that_differ(info.config, marks))
+
+
+def no_stream(layout: Layout) -> ConfigurationError:
+    """Make the error of an account that no relay has made a stream for."""
+    return ConfigurationError(
+        f"There is no stream {layout.stream} on this NATS server: start a relay of the account {layout.account} first."
+    )
 
 
 async def _ensure(js: JetStreamContext, wanted: api.StreamConfig) -> None:

@@ -51,6 +51,7 @@ def messaging_client_factory(
     """A function that makes clients of the embedded server, closed at the end of the test."""
     is_async = inspect.iscoroutinefunction(request.function)
     clients: list[Any] = []
+    loops: list[Any] = []
 
     def make(user_type: str, user_id: int, *, url: str | None = None, token: Any = None, **settings: Any) -> Any:
         """Make a client that is not yet connected.
@@ -67,25 +68,43 @@ def messaging_client_factory(
         mine = messaging_server.token(user_type, user_id) if token is None else token
         client = home.MessagingClient(url or messaging_server.url, token=mine, **settings)
         clients.append(client)
+        if loop := _running_loop():
+            loops.append(loop)
         return client
 
     if is_async:
-        request.node.obj = _closing(request.node.obj, clients)
+        request.node.obj = _closing(request.node.obj, clients, loops)
     yield make
     if not is_async:
         for client in reversed(clients):
             client.close()
 
 
-def _closing(test: Callable[..., Awaitable[None]], clients: list[Any]) -> Callable[..., Awaitable[None]]:
-    """Let a test close its clients before its event loop ends, whichever plugin runs that loop."""
+def _closing(
+    test: Callable[..., Awaitable[None]], clients: list[Any], loops: list[Any]
+) -> Callable[..., Awaitable[None]]:
+    """Let a test close its clients before its event loop ends, whichever plugin runs that loop.
+
+    Args:
+        test: the test.
+        clients: that are closed.
+        loops: event loops in which some of them were made.
+    """
 
     @functools.wraps(test)
     async def run(*args: Any, **kwargs: Any) -> None:
-        if not _is_in_asyncio():
+        loop = _running_loop()
+        if loop is None:
             pytest.fail(
                 "Clients of messaging_client_factory run on asyncio, and this test does not; "
                 "where anyio runs it, let the fixture anyio_backend return 'asyncio'.",
+                pytrace=False,
+            )
+        if any(each is not loop for each in loops):
+            pytest.fail(
+                "A client of messaging_client_factory was made in another event loop than this test's, which would "
+                "wait for it in vain. Let one plugin run both: with asyncio_mode = auto leave @pytest.mark.anyio out; "
+                "with pytest-asyncio give fixtures and tests the same loop_scope.",
                 pytrace=False,
             )
         try:
@@ -97,9 +116,9 @@ def _closing(test: Callable[..., Awaitable[None]], clients: list[Any]) -> Callab
     return run
 
 
-def _is_in_asyncio() -> bool:
+def _running_loop() -> Any:
+    """Give asyncio's event loop, or None where there is none."""
     try:
-        import_module("asyncio").get_running_loop()
+        return import_module("asyncio").get_running_loop()
     except RuntimeError:
-        return False
-    return True
+        return None

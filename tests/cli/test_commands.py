@@ -270,7 +270,7 @@ async def test_a_token_that_cannot_be_made_or_read(tmp_path: Path) -> None:
     for file in (short, tmp_path / "none", tmp_path):
         done = await run("token", "mint", "patient", "5", "--secret-file", str(file), env=env)
         assert (done.code, done.out) == (ExitCode.USAGE, "")
-        assert done.error
+        assert str(file) in done.error
     odd = await run("token", "inspect", "--token", "eyJhbGciOiJIUzI1NiJ9.W10.c2ln", env=env)
     assert odd.code == ExitCode.AUTHENTICATION
     assert odd.error
@@ -298,12 +298,18 @@ async def test_ctrl_c_says_that_a_message_may_be_there(scene: Scene) -> None:
 
 
 async def test_serve_and_demo_say_what_is_wrong(scene: Scene, tmp_path: Path) -> None:
-    done = await run("serve", "--port", scene.server.url.rpartition(":")[2], env=environment())
+    port = scene.server.url.rpartition(":")[2]
+    done = await run("serve", "--port", port, env=environment())
     assert (done.code, done.out) == (ExitCode.FAILED, "")
-    assert "cannot start" in done.error
-    secret = await run("serve", "--secret-file", str(tmp_path / "none"), env=environment())
-    assert secret.code == ExitCode.FAILED
-    assert secret.error
+    assert f"cannot start: port {port} " in done.error
+    assert "--port" in done.error
+    short = tmp_path / "short"
+    short.write_text("abc")
+    for file, advice in ((tmp_path / "none", "cannot be read"), (tmp_path, "cannot be read"), (short, "/dev/urandom")):
+        secret = await run("serve", "--secret-file", str(file), "--port", "0", env=environment())
+        assert secret.code == ExitCode.FAILED
+        assert str(file) in secret.error
+        assert advice in secret.error
 
 
 async def test_the_demonstration_ends_with_what_it_has_shown() -> None:

@@ -79,3 +79,11 @@ def test_nothing_of_it_is_imported_unless_used() -> None:
     program = "import sys, messaging_client.client, messaging_client.cli.commands; print('nats' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_without_nats_py_it_says_what_to_install() -> None:
+    code = "import sys\nsys.modules['nats'] = None\nimport messaging_client.fleet\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("ImportError: ")
+    assert 'pip install "messaging-client[nats]"' in done.stderr.splitlines()[-1]

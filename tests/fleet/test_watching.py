@@ -53,6 +53,7 @@ async def test_the_command_line_tells_the_same(yard: Yard) -> None:
     done = await run(*where, env=environment())
     assert (done.code, done.out) == (2, "")
     assert "There is no stream" in done.error
+    assert "start a relay" in done.error
     conversation = await yard.conversation()
     partition = Layout(yard.account).partition_of(conversation)
     async with yard.relay():
@@ -74,6 +75,12 @@ async def test_nats_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("messaging_client.fleet.nats_server.CONNECT_TIMEOUT", 0.3)
     with pytest.raises(ConnectFailed, match="NATS"):
         await fleet_status(f"nats://127.0.0.1:{free_port()}", "bot")
+
+
+async def test_the_command_line_tells_it_in_one_line() -> None:
+    done = await run("fleet", "--nats", f"nats://127.0.0.1:{free_port()}", env=environment())
+    assert (done.code, done.out) == (3, "")
+    assert "check its address" in done.error
 
 
 async def test_opentelemetry_is_told_what_relays_and_workers_do(yard: Yard, told: Told) -> None:

@@ -220,6 +220,22 @@ def test_a_bot_under_other_plugins(tmp_path: Path, fixture: str, mark: str, argu
     assert "4 passed" in pytest_in(tmp_path, test, *arguments, conftest=backend)
 
 
+def test_fixtures_in_another_event_loop_are_told_at_once(tmp_path: Path) -> None:
+    """pytest-asyncio in its mode `auto` takes the fixtures, and anyio the test: it would wait for ever."""
+    backend = "import pytest\n@pytest.fixture\ndef anyio_backend(): return 'asyncio'\n"
+    (tmp_path / "conftest.py").write_text(backend)
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n" + BOT.replace("FIXTURE", "pytest.fixture").replace("MARK", "pytest.mark.anyio")
+    )
+    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--asyncio-mode=auto"]
+    done = subprocess.run(
+        [*command, "test_it.py::test_expect"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "leave @pytest.mark.anyio out" in done.stdout
+
+
 def test_another_event_loop_is_told_what_to_do() -> None:
     """As under trio: no asyncio loop runs."""
 
@@ -227,7 +243,7 @@ def test_another_event_loop_is_told_what_to_do() -> None:
         raise AssertionError("not to be run")
 
     with pytest.raises(pytest.fail.Exception, match="anyio_backend"):
-        plugin._closing(test, [])().send(None)  # type: ignore[attr-defined]
+        plugin._closing(test, [], [])().send(None)  # type: ignore[attr-defined]
 
 
 def test_loading_the_plugin_imports_nothing_but_itself() -> None:

@@ -19,6 +19,7 @@ from messaging_client import MessagingClient
 from messaging_client.errors import ConfigurationError
 from messaging_client.testing.network import bind
 from messaging_client.tui.served import page_address
+from tests.cli.processes import environment, run_in_terminal
 from tests.scenes import DOCTOR, Scene
 
 COMMAND = [sys.executable, "-m", "messaging_client", "chat"]
@@ -118,6 +119,13 @@ async def test_without_a_terminal_it_says_so(scene: Scene) -> None:
     assert "needs a terminal" in said
     code, said = await _run("--token-file", "-", MESSAGING_TOKEN="")
     assert code == 2
+
+
+async def test_nothing_is_drawn_into_a_file_of_errors(scene: Scene) -> None:
+    """Textual draws on standard error: in a file of it would be messages, and nothing on the screen."""
+    done = await run_in_terminal("chat", env=environment(scene))
+    assert done.code == 2
+    assert "needs a terminal" in done.error
 
 
 async def test_a_signal_ends_it_and_what_is_unsent_is_said_and_kept(scene: Scene, tmp_path: Path) -> None:
