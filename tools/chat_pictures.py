@@ -125,7 +125,6 @@ PICTURES = (
     ("chat-dark", (120, 40), "talk"),
     ("chat-light", (120, 40), "talk"),
     ("chat-80x24", (80, 24), "failed"),
-    ("chat-80x24-light", (80, 24), "failed"),
     ("chat-narrow-list", (44, 24), "list"),
     ("chat-narrow-messages", (44, 24), "talk"),
     ("chat-diagnosis", (100, 36), "diagnosis"),

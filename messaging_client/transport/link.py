@@ -1,7 +1,7 @@
 """One Socket.IO connection, from its handshake to its end; it is never used twice.
 
 Each attempt gets a fresh `AsyncClient`: the library's own reconnection reaches states that it never leaves
-(`python-socketio-facts.md`). The aiohttp session is one for many links (`doors.py`). Private names of the libraries are
+(`tests/faults/README.md`). The aiohttp session is one for many links (`doors.py`). Private names of the libraries are
 used in `engine.py`; here `engineio.base_client.connected_clients` is. `tests/transport/test_link.py` pins them.
 """
 
