@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,7 +9,7 @@ from nats.aio.client import Client as Nats
 from nats.js.errors import APIError
 
 from messaging_client.errors import ConnectFailed
-from messaging_client.fleet.nats_server import connected
+from messaging_client.fleet.nats_server import connected, leave
 from messaging_client.fleet.troubles import PATIENCE, TROUBLES
 from messaging_client.observing.telemetry import measurements_for
 
@@ -58,8 +57,7 @@ class Life:
             self._measurements.closed(self)
         served, self._nats = self._nats, None
         if served is not None:
-            with contextlib.suppress(*TROUBLES):
-                await served.close()
+            await leave(served)
 
     async def _begin(self, served: Nats) -> None:
         """Do what follows the connection."""

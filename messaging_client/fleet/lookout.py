@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from nats.js.errors import NotFoundError
 
 from messaging_client.errors import ConnectFailed
 from messaging_client.fleet.layout import Layout
-from messaging_client.fleet.nats_server import connected
+from messaging_client.fleet.nats_server import connected, leave
 from messaging_client.fleet.streams import consumers, no_stream
 from messaging_client.fleet.troubles import TROUBLES
 
@@ -76,8 +75,7 @@ async def fleet_status(
         except TROUBLES as error:
             raise ConnectFailed(f"NATS does not answer ({type(error).__name__}); is JetStream enabled?") from None
     finally:
-        with contextlib.suppress(*TROUBLES):
-            await served.close()
+        await leave(served)
 
 
 async def _status(js: JetStreamContext, layout: Layout, stream: api.StreamInfo, dead: api.StreamInfo) -> FleetStatus:

@@ -283,12 +283,13 @@ class Sockets:
     async def cut(self, user: Identity | None) -> int:
         """Abort the TCP connections of a user's sockets, or of all, even of those in a handshake; gives how many."""
         doomed = {client.transport for client in self.of(user)} | (set() if user else self._transports)
+        standing = sum(not transport.is_closing() for transport in doomed)  # one that was cut may still be worked off
         for transport in doomed:
             if transport in self._frozen:
                 _protocol(transport).resume_writing()  # else who writes to it might never wake
             transport.abort()
         await self._until_gone(doomed)
-        return len(doomed)
+        return standing
 
     async def disconnect(self, user: Identity | None) -> int:
         """End the connections of a user, or all, as `socket.disconnect(true)` does; gives how many."""

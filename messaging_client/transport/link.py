@@ -308,6 +308,9 @@ class Link:
         await self._engine.queue.join()
         assert self._websocket is not None
         await self._websocket.close()
+        # From Python 3.12 on the reading task closes it first, and this returns before the server has answered.
+        if self._engine.read_loop_task is not None:
+            await asyncio.wait({self._engine.read_loop_task})
 
     def new_socket(self, address: Any) -> socket.socket:
         """Make a socket for an address, which is shut down with the link."""
