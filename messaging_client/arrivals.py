@@ -7,7 +7,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 
-from messaging_client.clock import Clock, Signal, end_task, finished_within
+from messaging_client.clock import Clock, Signal, end_task, finished_within, new_task
 from messaging_client.dispatch import Dispatcher, EventStream
 from messaging_client.errors import ExpectTimeout, NotConnected
 from messaging_client.few import Few
@@ -107,7 +107,7 @@ class Waiting:
             ExpectTimeout: none came in time.
             NotConnected: the session was closed meanwhile.
         """
-        search = asyncio.get_running_loop().create_task(self._search(wants))
+        search = new_task(self._search(wants))
         self._searches.add(search)
         try:
             if await finished_within(self._clock, search, timeout):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
@@ -220,6 +221,17 @@ async def run_within(clock: Clock, work: Coroutine[Any, Any, Result], seconds: f
     finally:
         timer.cancel()
     raise TimeoutError
+
+
+def new_task(
+    work: Coroutine[Any, Any, Result], *, name: str | None = None, context: Context | None = None
+) -> asyncio.Task[Result]:
+    """Begin some work in a task, from the next turn of the event loop on.
+
+    Who begins it takes note of the task first. With `asyncio.eager_task_factory` (Python 3.12; Textual sets it) the
+    work runs at once, and may have ended, and said so, before anybody knows of it.
+    """
+    return asyncio.Task(work, loop=asyncio.get_running_loop(), name=name, context=context)
 
 
 async def end_task(task: asyncio.Future[Any] | None) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from messaging_client.clock import Signal, end_task
+from messaging_client.clock import Signal, end_task, new_task
 from messaging_client.few import Few
 from messaging_client.reports import CloseReport
 from messaging_client.transport.endings import brought_to_end
@@ -42,7 +42,7 @@ class Closing:
             What was left undone; the same for everybody.
         """
         if self._work is None:
-            self._work = asyncio.get_running_loop().create_task(self._close(seconds), name="messaging_client closing")
+            self._work = new_task(self._close(seconds), name="messaging_client closing")
             self._work.add_done_callback(lambda _work: self.done.set())
         caller = asyncio.current_task()
         self.callers.add(caller)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import CoroutineType
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from messaging_client.clock import Clock, end_task
+from messaging_client.clock import Clock, end_task, new_task
 from messaging_client.events import CustomEvent, GapDetected
 from messaging_client.lags import Key, Lag, Order, Refill, can_be_read_back
 from messaging_client.models import Id, Message
@@ -365,7 +365,7 @@ class Subscription(Consumer[E]):
         elif self._worker is None or self._worker.done() or lingering is not None:  # cancelled while it waited
             if self._task_name is None:
                 self._task_name = f"messaging_client {self.name}"
-            self._worker = asyncio.get_running_loop().create_task(self._work(), name=self._task_name)
+            self._worker = new_task(self._work(), name=self._task_name)
             self._hub.workers.add(self._worker)
             self._worker.add_done_callback(self._ended)
 

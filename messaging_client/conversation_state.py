@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from messaging_client.arrivals import Arrivals
+from messaging_client.clock import new_task
 from messaging_client.errors import MessagingError, NotFound
 from messaging_client.events import ConnectionChange, ConversationUpdated, TypingEvent
 from messaging_client.feed import TEMPORARY, Key, temporary_id
@@ -92,7 +93,7 @@ class ConversationState:
         if self._is_open:
             return
         if self._opening is None:
-            self._opening = asyncio.get_running_loop().create_task(self._open())
+            self._opening = new_task(self._open())
         await asyncio.shield(self._opening)
 
     async def _open(self) -> None:
@@ -341,7 +342,7 @@ class ConversationState:
             watcher()
 
     def _run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
+        task = new_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

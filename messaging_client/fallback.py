@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from messaging_client.clock import Clock
+from messaging_client.clock import Clock, new_task
 from messaging_client.config import MessagingConfig
 from messaging_client.errors import AuthenticationError, MessagingError
 from messaging_client.feed import Feed, Thread
@@ -65,7 +65,7 @@ class Fallback:
         if not self.is_active:
             self._signatures.clear()
             self._looks.clear()
-            self._task = asyncio.get_running_loop().create_task(self._poll_for_ever(), name="messaging_client polling")
+            self._task = new_task(self._poll_for_ever(), name="messaging_client polling")
 
     def stop(self) -> asyncio.Task[None] | None:
         """Poll no more.

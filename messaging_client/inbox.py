@@ -13,7 +13,7 @@ from messaging_client import arguments as check
 from messaging_client.boundary import guard
 from messaging_client.cache import LISTS, ReadCache
 from messaging_client.changes import Changes
-from messaging_client.clock import end_task
+from messaging_client.clock import end_task, new_task
 from messaging_client.dispatch import Subscription
 from messaging_client.errors import MessagingError, NotConnected
 from messaging_client.events import ConnectionChange, ConversationUpdated, Notification
@@ -208,7 +208,7 @@ class Inbox:
         self._conversations = found
         self._people.replace(person for each in found.values() for person in each.participants)
         if self._people.wants_names and (self._naming is None or self._naming.done()):
-            self._naming = asyncio.get_running_loop().create_task(self._find_names())
+            self._naming = new_task(self._find_names())
         self._changed()
 
     async def _find_names(self) -> None:
@@ -290,7 +290,7 @@ class Inbox:
     def _stale(self, _event: Any) -> None:
         """The list has changed on the server: read it again, but not all the time."""
         if self._refreshing is None and not self._closed:
-            self._refreshing = asyncio.get_running_loop().create_task(self._refresh_sparingly())
+            self._refreshing = new_task(self._refresh_sparingly())
         else:
             self._again = True
 

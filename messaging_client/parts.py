@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from messaging_client.all_rooms import AllRooms
 from messaging_client.arguments import checked_message
 from messaging_client.cache import ReadCache
-from messaging_client.clock import Clock, SystemClock
+from messaging_client.clock import Clock, SystemClock, new_task
 from messaging_client.config import MessagingConfig
 from messaging_client.dispatch import Dispatcher
 from messaging_client.errors import AuthenticationError, ConfigurationError, NotConnected
@@ -339,7 +339,7 @@ class Parts(Subscriptions, Operations):
         return user
 
     def _run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
+        task = new_task(work)
         self._keep(task)
         return task
 

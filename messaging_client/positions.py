@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Protocol
 
+from messaging_client.clock import new_task
 from messaging_client.errors import MessagingError
 from messaging_client.feed import Key, Point, Thread
 from messaging_client.few import Few
@@ -112,7 +113,7 @@ class Positions:
         if self._is_kept and not self._stopped and thread.proven is not None:
             self._moved[thread.conversation_id] = thread
             if self._committing is None:
-                self._committing = asyncio.get_running_loop().create_task(self._commit_all())
+                self._committing = new_task(self._commit_all())
 
     async def begin(self, conversation_id: Id, start: Point) -> None:
         """Keep where a conversation begins before anything of it is told, unless it has a position already.

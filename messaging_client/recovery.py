@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
 
-from messaging_client.clock import Clock, Signal, Timer, call_after, end_task
+from messaging_client.clock import Clock, Signal, Timer, call_after, end_task, new_task
 from messaging_client.config import MessagingConfig
 from messaging_client.errors import MessagingError, RequestError, TransportError
 from messaging_client.events import GapDetected
@@ -388,7 +388,7 @@ class Recovery:
         return self._feed.threads.get(thread.conversation_id) is thread
 
     def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
+        task = new_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task

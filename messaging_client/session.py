@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -12,7 +11,7 @@ from messaging_client import arguments as check
 from messaging_client.arrivals import MessageStream, Waiting
 from messaging_client.boundary import guard
 from messaging_client.changes import Changes
-from messaging_client.clock import end_task
+from messaging_client.clock import end_task, new_task
 from messaging_client.context_info import ContextInfo, context_info
 from messaging_client.conversation_state import ConversationState
 from messaging_client.dispatch import Subscription
@@ -307,7 +306,7 @@ class ConversationSession:
         Raises:
             NotConnected: the session was not entered.
         """
-        keeper = asyncio.get_running_loop().create_task(self._state.own_typing.keep())
+        keeper = new_task(self._state.own_typing.keep())
         try:
             yield
         finally:

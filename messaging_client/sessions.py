@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from messaging_client.clock import new_task
 from messaging_client.conversation_state import ConversationState
 from messaging_client.dispatch import Subscription
 from messaging_client.events import ConnectionChange
@@ -64,7 +65,7 @@ class Sessions:
         state = self._states.pop(target, None)
         if state is not None:
             # Once begun it is brought to its end, even when the caller is cancelled.
-            closing = asyncio.get_running_loop().create_task(state.aclose())
+            closing = new_task(state.aclose())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
             await asyncio.shield(closing)

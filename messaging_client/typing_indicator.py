@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from typing import NamedTuple
 
-from messaging_client.clock import Clock, end_task
+from messaging_client.clock import Clock, end_task, new_task
 from messaging_client.errors import TransportError
 from messaging_client.events import TypingEvent
 from messaging_client.models import Id, Message, Participant, UserType
@@ -59,7 +59,7 @@ class TypingUsers:
         is_new = key not in self._until
         self._until[key] = _Typist(person, self._clock.monotonic() + self._expiry, waiting)
         if self._sweeper is None:
-            self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+            self._sweeper = new_task(self._sweep())
         if is_new:
             self._changed()
 
@@ -119,7 +119,7 @@ class OwnTyping:
         self._cancel()
         if is_typing and not self._closed:
             now = self._clock.monotonic()
-            self._take_back = asyncio.get_running_loop().create_task(self._stop_later())
+            self._take_back = new_task(self._stop_later())
             if self._last_sent is None or now - self._last_sent >= SEND_INTERVAL:
                 self._last_sent = now
                 await self._say(True)

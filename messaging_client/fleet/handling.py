@@ -16,6 +16,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from messaging_client.client import MessagingClient
+from messaging_client.clock import new_task
 from messaging_client.fleet.deliveries import Delivery
 from messaging_client.fleet.envelopes import IDENTITY, Envelope, Event, UnknownForm, Unreadable, unpacked
 from messaging_client.fleet.layout import Layout
@@ -189,7 +190,7 @@ class _Beat:
             await asyncio.wait({self._task})
 
     def _begin(self) -> None:
-        self._task = asyncio.create_task(self._go_on())
+        self._task = new_task(self._go_on())
 
     async def _go_on(self) -> None:
         while not self.was_silent:

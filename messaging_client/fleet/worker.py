@@ -13,6 +13,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from messaging_client.client import MessagingClient
+from messaging_client.clock import new_task
 from messaging_client.errors import ConfigurationError
 from messaging_client.fleet.board import Board, Rest
 from messaging_client.fleet.envelopes import Event
@@ -130,8 +131,8 @@ class Worker(Life):
             self._handled[partition] = Handled(shelf, partition)
         self._handling.js = js
         await served.subscribe(layout.news("*"), cb=self._news)
-        self._tasks = [asyncio.create_task(self._look(js))]
-        self._slots = [asyncio.create_task(self._slot()) for _ in range(self._concurrency)]
+        self._tasks = [new_task(self._look(js))]
+        self._slots = [new_task(self._slot()) for _ in range(self._concurrency)]
 
     async def run(self) -> None:
         """Start, and handle events until this is cancelled or `aclose` is called; then stop."""
@@ -186,7 +187,7 @@ class Worker(Life):
             await asyncio.sleep(seconds)
             await self._board.hint(partition)
 
-        task = asyncio.create_task(wait())
+        task = new_task(wait())
         self._timers.add(task)
         task.add_done_callback(self._timers.discard)
 

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from messaging_client.arguments import checked_message
-from messaging_client.clock import Clock, end_task, finished_within, until_done
+from messaging_client.clock import Clock, end_task, finished_within, new_task, until_done
 from messaging_client.errors import MessagingError, NotConnected, OutboxFull, ValidationFailed
 from messaging_client.few import Few
 from messaging_client.models import Id, Message, MessageStatus, MessageType, User
@@ -80,7 +80,7 @@ class Outbox:
         if not self._keeper.is_needed or self._closed:
             return
         if self._starting is None:
-            self._starting = asyncio.get_running_loop().create_task(self._take_up())
+            self._starting = new_task(self._take_up())
         starting = self._starting
         try:
             await asyncio.shield(starting)
@@ -365,7 +365,7 @@ class Outbox:
             self._start(self._queues.give_up(outgoing, seconds), self._writing)
 
     def _start(self, work: Coroutine[Any, Any, None], place: Few[asyncio.Task[None]]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        task = new_task(work)
         place.add(task)
         task.add_done_callback(place.discard)
 

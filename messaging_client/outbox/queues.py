@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from messaging_client.clock import CancelledWithin, Interrupted, Interruptible, until_done
+from messaging_client.clock import CancelledWithin, Interrupted, Interruptible, new_task, until_done
 from messaging_client.errors import ConnectionLost, MessagingError, RequestTimeout, SendUncertain
 from messaging_client.models import Id, Message, MessageStatus
 from messaging_client.observing.logs import say
@@ -74,7 +74,7 @@ class Queues:
         else:
             queue.waiting.append(outgoing)
         if queue.worker is None:
-            queue.worker = asyncio.get_running_loop().create_task(self._work(outgoing.conversation_id, queue))
+            queue.worker = new_task(self._work(outgoing.conversation_id, queue))
 
     async def aclose(self) -> None:
         """Send no more; what is under way ends as it stands."""

@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from messaging_client.clock import end_task
+from messaging_client.clock import end_task, new_task
 from messaging_client.models import Message
 from messaging_client.observing.logs import say
 
@@ -42,7 +42,7 @@ class Relays:
     def wake(self) -> None:
         """There may be a connection."""
         if self.worker is None and self._waiting and not self._is_closed:
-            self.worker = asyncio.get_running_loop().create_task(self._work())
+            self.worker = new_task(self._work())
 
     async def aclose(self) -> None:
         """Relay nothing more."""

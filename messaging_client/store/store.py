@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from messaging_client.canonical import can_be_written
+from messaging_client.clock import new_task
 from messaging_client.errors import ConfigurationError, MessagingError, StoreError
 from messaging_client.models import Id, User
 from messaging_client.observing.logs import say
@@ -118,7 +119,7 @@ class Store:
             raise ConfigurationError(f"{self._path} is open for another server or user; give each a file of their own.")
         if self._opening is None:
             self._owner = owner
-            self._opening = asyncio.get_running_loop().create_task(self._open(server, owner[1]))
+            self._opening = new_task(self._open(server, owner[1]))
         opening = self._opening
         try:
             await asyncio.shield(opening)
@@ -276,7 +277,7 @@ class Store:
         done: asyncio.Future[None] = loop.create_future()
         self._waiting.append((writes, done))
         if self._flushing is None:
-            self._flushing = loop.create_task(self._flush())
+            self._flushing = new_task(self._flush())
         await done
 
     async def _flush(self) -> None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from messaging_client.clock import new_task
 from messaging_client.errors import NotConnected
 
 T = TypeVar("T")
@@ -45,7 +46,7 @@ class Job(Generic[T]):
 
     def start(self) -> None:
         """Run in a task of its own; called in the loop."""
-        self._task = asyncio.get_running_loop().create_task(self.run())
+        self._task = new_task(self.run())
         # One that is cancelled before its first step never gets as far as `run`.
         self._task.add_done_callback(lambda _task: self.fail())
 
@@ -183,7 +184,7 @@ class LoopThread:
                 self._stopping.set()
 
         def begin() -> None:
-            self._last = asyncio.get_running_loop().create_task(last())
+            self._last = new_task(last())
 
         self.soon(begin)
 

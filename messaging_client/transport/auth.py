@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from messaging_client.clock import new_task
 from messaging_client.errors import AuthenticationError
 from messaging_client.models import User
 from messaging_client.wire.claims import user_from_claims
@@ -110,7 +111,7 @@ class TokenSource:
     async def _one_call(self, ask: Callable[[], object]) -> str:
         """Ask the callable, or wait with those who already do."""
         if self._call is None or self._call.task.done():
-            self._call = _Call(asyncio.create_task(self._ask_callable(ask)))
+            self._call = _Call(new_task(self._ask_callable(ask)))
             self._call.task.add_done_callback(self._call_ended)
         call = self._call
         call.waiting += 1

@@ -23,7 +23,7 @@ from aiohttp.http import WebSocketWriter
 from engineio import base_client as engine_registry
 from engineio import packet as engine_packet
 
-from messaging_client.clock import Clock
+from messaging_client.clock import Clock, new_task
 from messaging_client.config import MessagingConfig
 from messaging_client.errors import (
     ConnectFailed,
@@ -131,7 +131,7 @@ class Link:
         """
         self._door = self._engine.http = Door(self, self._config.headers, self._ssl_context)
         self._engine.external_http = True
-        self._connecting = asyncio.create_task(
+        self._connecting = new_task(
             self.sio.connect(
                 origin,
                 auth=auth,

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from messaging_client.boundary import without_frames
-from messaging_client.clock import Clock, Signal, end_task, finished_within, run_within, until_done
+from messaging_client.clock import Clock, Signal, end_task, finished_within, new_task, run_within, until_done
 from messaging_client.config import MessagingConfig
 from messaging_client.errors import (
     AuthenticationError,
@@ -134,7 +134,7 @@ class Connection:
                 self._goes_on = self._is_kept = not wait
                 self._refused = None
                 self._wake.clear()
-                self._supervisor = asyncio.create_task(
+                self._supervisor = new_task(
                     self._supervise(self._observer.here()),
                     name="messaging_client connection",
                     context=self._observer.context(),

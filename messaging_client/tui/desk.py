@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from messaging_client import ConversationSession, Id, Message, MessageStatus, MessagingClient, MessagingError
+from messaging_client.clock import new_task
 from messaging_client.tui.live import Opening
 
 FAILED = frozenset({MessageStatus.ERROR, MessageStatus.UNCERTAIN})
@@ -206,7 +207,7 @@ class Desk:
 
     def do(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Carry something out, and tell if it fails."""
-        task = asyncio.get_running_loop().create_task(self._carry_out(work))
+        task = new_task(self._carry_out(work))
         self._work.add(task)
         task.add_done_callback(self._work.discard)
         return task

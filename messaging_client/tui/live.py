@@ -15,7 +15,7 @@ from messaging_client import (
     NotFound,
     PermissionDenied,
 )
-from messaging_client.clock import end_task
+from messaging_client.clock import end_task, new_task
 
 RETRY_INTERVAL = 10.0
 """Seconds between two tries to read what could not be read."""
@@ -47,7 +47,7 @@ class Opening(Generic[L]):
 
     def start(self) -> None:
         """Begin to enter it."""
-        self._entering = asyncio.get_running_loop().create_task(self._enter())
+        self._entering = new_task(self._enter())
 
     def try_again(self) -> None:
         """Try again now, if it is not live yet."""
