@@ -23,7 +23,8 @@ async def test_present_and_later_conversations_are_heard_from_their_first_messag
             await scene.server.say(later, f"premier de {number}", PATIENT)
         async with asyncio.timeout(TIMEOUT):
             came = [(await anext(messages)).content for _ in range(4)]
-        assert came == ["présent", *(f"premier de {number}" for number in range(3))]
+        # Each conversation is joined by itself: the order holds within one.
+        assert sorted(came) == sorted(["présent", *(f"premier de {number}" for number in range(3))])
         await scene.server.wait_until(lambda: len([each for each in scene.server.rooms() if ":" in each]) >= 5)
 
 
