@@ -234,6 +234,12 @@ def new_task(
     return asyncio.Task(work, loop=asyncio.get_running_loop(), name=name, context=context)
 
 
+def is_being_cancelled() -> bool:
+    """Whether somebody has asked the present task to stop, rather than something within it having been cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 async def end_task(task: asyncio.Future[Any] | None) -> None:
     """Cancel a task and wait until it has ended; what came of it is dropped. The caller's own cancellation goes on."""
     if task is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import CoroutineType
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from messaging_client.clock import Clock, end_task, new_task
+from messaging_client.clock import Clock, end_task, is_being_cancelled, new_task
 from messaging_client.events import CustomEvent, GapDetected
 from messaging_client.lags import Key, Lag, Order, Refill, can_be_read_back
 from messaging_client.models import Id, Message
@@ -352,17 +352,16 @@ class Subscription(Consumer[E]):
         super().cancel()
         self._let_go()
 
-    def _let_go(self) -> None:
-        """Let the worker go on that waits for the next event; where there is none, it ends."""
+    def _let_go(self) -> bool:
+        """Let the worker go on that waits for the next event, or end where there is none; gives whether one does."""
         lingering, self._lingering = self._lingering, None
-        if lingering is not None and not lingering.done():
-            lingering.set_result(None)
+        if lingering is None or lingering.done():  # cancelled while it waited
+            return False
+        lingering.set_result(None)
+        return True
 
     def _wake(self) -> None:
-        lingering, self._lingering = self._lingering, None
-        if lingering is not None and not lingering.done():
-            lingering.set_result(None)
-        elif self._worker is None or self._worker.done() or lingering is not None:  # cancelled while it waited
+        if not (self._is_busy() or self._let_go()):
             if self._task_name is None:
                 self._task_name = f"messaging_client {self.name}"
             self._worker = new_task(self._work(), name=self._task_name)
@@ -382,14 +381,11 @@ class Subscription(Consumer[E]):
                     result = self._call(*cast(CustomEvent, event).args) if is_custom else self._call(event)
                     if type(result) is CoroutineType or (result is not None and inspect.isawaitable(result)):
                         await result
-                except asyncio.CancelledError as error:
-                    task = asyncio.current_task()
-                    if task is not None and task.cancelling():
-                        raise
-                    self._hub.report_error(self, event, error)
                 except (KeyboardInterrupt, SystemExit, GeneratorExit):  # the program ends
                     raise
-                except BaseException as error:  # noqa: BLE001 - whatever else it raises (`pytest.fail`), the next comes
+                except BaseException as error:
+                    if isinstance(error, asyncio.CancelledError) and is_being_cancelled():
+                        raise
                     self._hub.report_error(self, event, error)
                 if not self._taken % BATCH:
                     await asyncio.sleep(0)
@@ -398,9 +394,8 @@ class Subscription(Consumer[E]):
 
     async def _more(self) -> bool:
         """Wait for the next event, which takes half of what a new task does; gives whether there is one."""
-        task = asyncio.current_task()
         # A cancellation that a handler has swallowed is none of those to come.
-        if self._cancelled or task is None or task.cancelling() or not self._hub.may_linger(self):
+        if self._cancelled or is_being_cancelled() or not self._hub.may_linger(self):
             return False
         self._lingering = asyncio.get_running_loop().create_future()
         try:

@@ -11,7 +11,7 @@ from messaging_client.arrivals import Arrivals
 from messaging_client.clock import new_task
 from messaging_client.errors import MessagingError, NotFound
 from messaging_client.events import ConnectionChange, ConversationUpdated, TypingEvent
-from messaging_client.feed import TEMPORARY, Key, temporary_id
+from messaging_client.feed import Key, relayed_as
 from messaging_client.few import Few
 from messaging_client.history_pages import HistoryPages
 from messaging_client.host import Host
@@ -293,7 +293,7 @@ class ConversationState:
         self.stale()
 
     def _message(self, message: Message, is_new: bool) -> None:
-        if not is_new and str(message.id).startswith(TEMPORARY) and self.messages.get(message.id) is None:
+        if not is_new and is_pending(message) and self.messages.get(message.id) is None:
             return  # it has come under the id that the server gave it
         if self._take(message, is_new=is_new):
             self.changed()
@@ -307,9 +307,9 @@ class ConversationState:
         message = self.people.named(message)
         known = self.messages.get(message.id)
         settled = self._host._is_own(message) and self._unsent.settle(message, is_new=is_new)
-        relayed_as = temporary_id(message)
-        if relayed_as is not None and relayed_as != message.id:
-            settled = self.messages.remove(relayed_as) or settled
+        temporary = relayed_as(message)
+        if temporary is not None:
+            settled = self.messages.remove(temporary) or settled
         return self.messages.put(message if known is None else kept(known, message)) or settled
 
     def _outgoing(self, outgoing: Outgoing) -> None:

@@ -15,15 +15,13 @@ from itertools import islice
 from messaging_client.few import Few
 from messaging_client.models import Id, Message
 from messaging_client.threads import OVERLAP, RECENT_IDS, Key, Point, Thread, overlapping
+from messaging_client.wire.payloads import TEMPORARY
 
 Watcher = Callable[[Message, bool], None]
 """Told of every message that comes in, and whether it is new; a repeated one may bring a new status."""
 
 UNFOLLOWED_IDS = 10_000
 """Ids kept, over all conversations that are not followed."""
-
-TEMPORARY = "temp_"
-"""How ids of messages begin that a sender relayed before the server had given them one."""
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _LAST = 2  # in an order key, integers as ids have 0 in this place, and texts 1
@@ -274,7 +272,7 @@ class Feed:
 
     def _came_as_temporary(self, thread: Thread, message: Message, key: Key | None) -> bool:
         """Whether its sender relayed it under a temporary id before the server had stored it."""
-        temporary = temporary_id(message)
+        temporary = relayed_as(message)
         if temporary is None or (temporary not in thread.recent and temporary not in self._unfollowed):
             return False
         self._remember(thread, message, key)
@@ -282,7 +280,7 @@ class Feed:
 
     def _tell_unfollowed(self, message: Message) -> None:
         conversation_id, message_id = message.conversation_id, message.id
-        temporary = None if message.client_message_id is None else temporary_id(message)
+        temporary = relayed_as(message)
         if self._left and conversation_id in self._left and not self._is_own(message):
             return
         unfollowed = self._unfollowed
@@ -293,7 +291,7 @@ class Feed:
         unfollowed[message_id] = None  # as `_keep`; this is on the way of every message
         if len(unfollowed) > UNFOLLOWED_IDS:
             unfollowed.popitem(last=False)
-        if temporary is not None and temporary != message_id:
+        if temporary is not None:
             _keep(self._relayed, temporary, UNFOLLOWED_IDS)
         if self._watchers:
             self._watched(message, is_new=not known)
@@ -318,8 +316,8 @@ class Feed:
 
     def _remember(self, thread: Thread, message: Message, key: Key | None) -> None:
         thread.recent.setdefault(message.id, key)
-        temporary = None if message.client_message_id is None else temporary_id(message)
-        if temporary is not None and temporary != message.id:
+        temporary = relayed_as(message)
+        if temporary is not None:
             _keep(thread.relayed, temporary, RECENT_IDS)
 
     def _trim(self, thread: Thread) -> None:
@@ -344,9 +342,12 @@ class Feed:
             thread.horizon = key
 
 
-def temporary_id(message: Message) -> Id | None:
-    """The id under which a sender relays a message that the server has not given one yet."""
-    return None if message.client_message_id is None else TEMPORARY + message.client_message_id
+def relayed_as(message: Message) -> Id | None:
+    """The id under which its sender may have relayed a message before the server had given it the one it has."""
+    if message.client_message_id is None:
+        return None
+    temporary = TEMPORARY + message.client_message_id
+    return None if temporary == message.id else temporary
 
 
 def _keep(place: OrderedDict[Id, None], message_id: Id, limit: int) -> None:
@@ -366,5 +367,5 @@ __all__ = [
     "Thread",
     "Watcher",
     "overlapping",
-    "temporary_id",
+    "relayed_as",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from messaging_client.clock import end_task
+from messaging_client.clock import end_task, is_being_cancelled
 from messaging_client.errors import NotConnected
 from messaging_client.feed import Point
 from messaging_client.few import Few
@@ -141,7 +141,7 @@ class Rooms:
         except BaseException:
             if not room.call_ended(holder) and self._rooms.get(conversation_id) is room:
                 await self.release(conversation_id, holder)
-            if entering.cancelled() and not _is_cancelled():
+            if entering.cancelled() and not is_being_cancelled():
                 raise NotConnected("The client was closed before the conversation was joined.") from None
             raise
         room.call_ended(holder)
@@ -202,8 +202,3 @@ class Rooms:
 
 def _has_failed(task: asyncio.Task[None]) -> bool:
     return task.done() and (task.cancelled() or task.exception() is not None)
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

@@ -7,8 +7,8 @@ from itertools import islice
 
 from messaging_client.models import Id, Message, MessageStatus
 from messaging_client.outbox import Likeness, Mark, Outbox, Outgoing, Place, likeness
-from messaging_client.outbox.outgoing import PENDING_PREFIX
 from messaging_client.timeline import Timeline
+from messaging_client.wire.payloads import TEMPORARY
 
 _LATEST = 50  # messages that are looked at for those of the newest time
 
@@ -86,4 +86,4 @@ class Unsent:
 
 def is_pending(message: Message) -> bool:
     """Whether the server has given the message no id yet."""
-    return str(message.id).startswith(PENDING_PREFIX)
+    return str(message.id).startswith(TEMPORARY)

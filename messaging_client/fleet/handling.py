@@ -16,7 +16,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from messaging_client.client import MessagingClient
-from messaging_client.clock import new_task
+from messaging_client.clock import is_being_cancelled, new_task
 from messaging_client.fleet.deliveries import Delivery
 from messaging_client.fleet.envelopes import IDENTITY, Envelope, Event, UnknownForm, Unreadable, unpacked
 from messaging_client.fleet.layout import Layout
@@ -160,8 +160,7 @@ class Handling:
 
 def is_cancelled(error: BaseException) -> bool:
     """Whether this task is being cancelled: not where a handler lets out that something of its own was."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+    return isinstance(error, asyncio.CancelledError) and is_being_cancelled()
 
 
 class _Beat:

@@ -5,12 +5,11 @@ from messaging_client.outbox.keeper import Keeper
 from messaging_client.outbox.likeness import Likeness, likeness
 from messaging_client.outbox.marks import CLOCKS_APART, Mark, Place
 from messaging_client.outbox.outbox import Outbox
-from messaging_client.outbox.outgoing import PENDING_PREFIX, Outgoing
+from messaging_client.outbox.outgoing import Outgoing
 from messaging_client.outbox.settling import Found, Unreadable
 
 __all__ = [
     "CLOCKS_APART",
-    "PENDING_PREFIX",
     "Exchange",
     "Found",
     "Keeper",

@@ -14,9 +14,7 @@ from messaging_client.errors import MessagingError
 from messaging_client.models import Id, Message, MessageStatus, MessageType, Participant, User
 from messaging_client.outbox.marks import Mark
 from messaging_client.store import SendState, StoredSend
-
-PENDING_PREFIX = "temp_"
-"""What the id of a message begins with until the server gives it one, as in the JavaScript client."""
+from messaging_client.wire.payloads import TEMPORARY
 
 _STATUS = {
     SendState.QUEUED: MessageStatus.SENDING,
@@ -200,7 +198,7 @@ class Outgoing:
 def pending_message(send: StoredSend, user: User) -> Message:
     """Give the message as its conversation shows it until the server has it."""
     return Message(
-        id=PENDING_PREFIX + send.client_message_id,
+        id=TEMPORARY + send.client_message_id,
         conversation_id=send.conversation_id,
         content=send.content,
         type=send.kind,

@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from messaging_client.clock import new_task
+from messaging_client.clock import is_being_cancelled, new_task
 from messaging_client.errors import NotConnected
 
 T = TypeVar("T")
@@ -66,8 +66,7 @@ class Job(Generic[T]):
             result = await self._work()
         except asyncio.CancelledError:
             self.fail()
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            if is_being_cancelled():
                 raise
         except BaseException as error:  # noqa: BLE001 - it is raised in the thread that waits
             self.outcome.set_exception(error)

@@ -144,7 +144,10 @@ class Splitter:
         """The queue has room again."""
         self._reading_paused = False
         self._soon()
-        if not self._has_paused:
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if not (self._has_paused or self._reading_paused):
             self._protocol.resume_reading()
 
     # --- what the network brings -------------------------------------------------------------------------------------
@@ -208,8 +211,7 @@ class Splitter:
     def _worked_off(self) -> None:
         if self._has_paused:
             self._has_paused = False
-            if not self._reading_paused:
-                self._protocol.resume_reading()
+            self._go_on()
         if self._has_ended:
             self._has_ended = False
             self.parser.feed_eof()
@@ -217,7 +219,7 @@ class Splitter:
     def _split(self) -> None:
         """Give whole frames on, one after the other."""
         data, place, before, left = self._data, self._place, self._place, self._left
-        taken = left
+        passed_on = 0
         take, most, end = self._taker(), self._most_bytes, len(self._data)
         self._wanted = 2
         try:
@@ -245,12 +247,12 @@ class Splitter:
                 else:
                     self._pass_on(data[begin:stop])
                     left -= 1
-                    taken -= 1
+                    passed_on += 1
                     if self._reading_paused:
                         break
                     take = self._taker()
         finally:
-            if left < taken:
+            if self._left - left > passed_on:
                 self._heard()  # what only controls the web socket is no sign of the server behind it
             self._place, self._left = place, left
             self._size -= place - before

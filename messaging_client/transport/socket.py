@@ -163,7 +163,7 @@ class Connection:
             self._is_closed = True
             self._changed.set()
         # Once begun it is brought to its end, even when the caller is cancelled.
-        self._closing = asyncio.ensure_future(self._disconnect())
+        self._closing = new_task(self._disconnect())
         await asyncio.shield(self._closing)
 
     async def _disconnect(self) -> None:

@@ -12,7 +12,11 @@ from messaging_client.wire.messages import message_type_from_wire
 from messaging_client.wire.participants import participant_from_wire
 from messaging_client.wire.values import iso
 
+TEMPORARY = "temp_"
+"""What the id of a message begins with until the server gives it one, as in the JavaScript client."""
+
 __all__ = [
+    "TEMPORARY",
     "authenticate",
     "context_title",
     "create_body",
@@ -141,7 +145,7 @@ def send_over_socket(
     return {
         "conversationId": conversation_id,
         "message": {
-            "id": f"temp_{client_message_id}",
+            "id": TEMPORARY + client_message_id,
             "conversation_id": conversation_id,
             "content": content,
             "type": message_type_from_wire(type).value,
