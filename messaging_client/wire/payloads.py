@@ -16,7 +16,6 @@ TEMPORARY = "temp_"
 """What the id of a message begins with until the server gives it one, as in the JavaScript client."""
 
 __all__ = [
-    "TEMPORARY",
     "authenticate",
     "context_title",
     "create_body",
